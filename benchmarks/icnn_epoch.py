@@ -1,0 +1,91 @@
+"""An epoch on MNIST-sized data, against a DataLoader with two workers and a transform a sample.
+
+Both sides take the same examples in the same order; the DataLoader keeps its workers between epochs. Timed
+on 9,600 of the 59,968 examples unless --full. Losses are compared over all steps of the first epoch: in
+float32 the largest difference, with bfloat16 the difference of the means over the last 50 steps, as a share
+of the loss.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from invex.nn import train
+from invex.nn.precision import faster_precision, flushed_denormals
+from invex.nn.stack import Stack
+from torch import Generator, Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks import harness
+from benchmarks.icnn_step import BATCH, LIMIT, examples, make, operations
+from benchmarks.published import Published
+
+BENCH, WIDTH = "icnn-epoch", 784
+PEER = "the published recipe with a DataLoader of two workers"
+
+
+class PerSample(Dataset[tuple[Tensor, Tensor]]):
+    """Examples scaled one by one, as image transforms do."""
+
+    def __init__(self, data: train.Examples) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        data = self.data
+        return data.inputs[i].float() * data.scale + data.shift, data.targets[i]
+
+
+def rows(full: bool) -> Iterator[dict[str, object]]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    fast = faster_precision((1, BATCH, WIDTH, WIDTH), torch.device(device))
+    data = examples(WIDTH, "cpu", 59_968 if full else 9_600)
+    with torch.no_grad(), flushed_denormals():
+        for dtype in dict.fromkeys((torch.float32, fast)):
+            yield row(data, dtype, device)
+
+
+def row(data: train.Examples, dtype: torch.dtype, device: str) -> dict[str, object]:
+    order = torch.randperm(len(data), generator=Generator().manual_seed(0))
+    loader = DataLoader(
+        PerSample(data), BATCH, sampler=order.tolist(), num_workers=2, persistent_workers=True,
+        pin_memory=device == "cuda",
+    )  # fmt: skip
+    network = make("ICNN", WIDTH).to(device)
+    stack, peer = Stack([network], dtype), Published(network)
+    optimiser, curves = train.Adam(stack), ([], [])
+    resident = train.Examples(*(t.to(device) for t in vars(data).values()))
+    index = order.to(device)
+
+    def ours() -> None:
+        batches = index.view(-1, 1, BATCH)
+        losses = [train.step(stack, optimiser, *resident.batch(i, dtype)) for i in batches]
+        curves[0].append(torch.cat(losses))
+
+    def theirs() -> None:
+        losses = [peer.step(x.to(device), y.to(device)) for x, y in loader]
+        curves[1].append(torch.stack(losses))
+
+    timing = harness.paired(ours, theirs)
+    error = difference(curves[0][0], curves[1][0], dtype)
+    words = {
+        "examples": len(data),
+        "width": WIDTH,
+        "products": str(dtype).removeprefix("torch."),
+    }
+    shapes = ((BATCH, WIDTH, WIDTH), (WIDTH, BATCH, WIDTH))
+    rate = max(harness.gemm_rate(*shape, dtype, device) for shape in shapes)
+    limit = 1e3 * len(data) / BATCH * operations(WIDTH, 5, BATCH) / rate
+    tolerance = 1e-4 if dtype == torch.float32 else 0.05
+    return harness.row(
+        BENCH, harness.case(**words), PEER, timing, unit="ms", limit=limit, limit_of=LIMIT, error=error,
+        tolerance=tolerance,
+    )  # fmt: skip
+
+
+def difference(ours: Tensor, theirs: Tensor, dtype: torch.dtype) -> float:
+    """Between the curves of the first epoch, as the file's head says."""
+    if dtype == torch.float32:
+        return float(((ours - theirs).abs() / theirs.clamp(min=1)).max())
+    return float((ours[-50:].mean() - theirs[-50:].mean()).abs() / theirs[-50:].mean())

@@ -1,0 +1,51 @@
+"""Ten seeds of four methods trained as one stack, against one network after another.
+
+The same trainer on both sides. Every curve of the stack is compared with that of its own single run over
+200 steps. On a CPU at width 784 one seed is timed, over 20 steps: a network fills the cache there, and the
+book's runs are made one at a time.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from invex.nn.classifier import METHODS
+from invex.nn.train import Examples, Settings, train
+from torch import Tensor
+
+from benchmarks import harness
+from benchmarks.icnn_step import BATCH, examples, make
+
+BENCH, PEER = "icnn-seeds", "one network after another"
+STEPS_AN_EPOCH = 20
+
+
+def rows(full: bool) -> Iterator[dict[str, object]]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    yield row(64, range(10), device)
+    yield row(784, range(10 if device == "cuda" or full else 1), device)
+
+
+def row(width: int, seeds: range, device: str) -> dict[str, object]:
+    cases = [(method, seed) for seed in seeds for method in METHODS]
+    data = examples(width, device, STEPS_AN_EPOCH * BATCH)
+    timing = harness.paired(lambda: together(cases, width, data, 1), lambda: alone(cases, width, data, 1))
+    checked = 10 if width == 64 or device == "cuda" else 1
+    pair = together(cases, width, data, checked), alone(cases, width, data, checked)
+    error = max(float(((a - b).abs() / b.clamp(min=1)).max()) for a, b in zip(*pair, strict=True))
+    words = {"width": width, "layers": 5, "networks": len(cases), "compared_steps": checked * STEPS_AN_EPOCH}
+    work = STEPS_AN_EPOCH * len(cases)
+    return harness.row(
+        BENCH, harness.case(**words), PEER, timing, unit="ms", work=work, error=error, tolerance=1e-4
+    )
+
+
+def alone(cases: list[tuple[str, int]], width: int, data: Examples, epochs: int) -> list[Tensor]:
+    """Curves of the networks of these methods and seeds, trained one after another."""
+    return [together([case], width, data, epochs)[0] for case in cases]
+
+
+def together(cases: list[tuple[str, int]], width: int, data: Examples, epochs: int) -> list[Tensor]:
+    """Curves of the same networks, trained as one stack."""
+    settings = Settings(epochs=epochs, validation=0.0, precision="float32")
+    networks = [make(method, width, seed=seed).to(data.inputs.device) for method, seed in cases]
+    return [run.losses for run in train(networks, [seed for _, seed in cases], data, settings)]

@@ -1,0 +1,144 @@
+"""A training step of an input-convex classifier, against the recipe as published.
+
+Five constrained layers. Both sides draw a fresh batch of 64 from the same examples in the same order and
+start from the same weights. In float32 their losses are compared over 200 steps (10 at width 3,072 unless
+--full), on the timed network and on one with skip connections. Principled weights are left out of that
+comparison: from them training is chaotic, and torch's own two Adams differ by a tenth after 200 steps. With
+bfloat16 the mean loss of the last 40 of 120 steps is compared over three seeds, in units of their spread.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import torch
+from invex.data import images
+from invex.nn import train
+from invex.nn.classifier import Classifier, classifier
+from invex.nn.precision import faster_precision, flushed_denormals
+from invex.nn.stack import Stack
+from torch import Generator, Tensor
+
+from benchmarks import harness
+from benchmarks.published import Published
+
+BENCH, PEER, BATCH, CLASSES = "icnn-step", "the published recipe", 64, 10
+LIMIT = "the products of a step at the measured GEMM rate"
+Step = Callable[[], Tensor]
+
+
+def rows(full: bool) -> Iterator[dict[str, object]]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.no_grad(), flushed_denormals():
+        for width in (784, 3072):
+            steps = 200 if full or width == 784 else 10
+            yield row(width, 5, torch.float32, device, error=divergence(width, steps, device), tolerance=1e-4)
+            fast = faster_precision((1, BATCH, width, width), torch.device(device))
+            if width == 784 or full:
+                error = (
+                    shift(width, fast, device) if fast == torch.bfloat16 else divergence(width, 200, device)
+                )
+                yield row(
+                    width, 5, fast, device, error=error, tolerance=1 if fast == torch.bfloat16 else 1e-4
+                )
+        if full:
+            yield from curves(device)
+
+
+def curves(device: str) -> Iterator[dict[str, object]]:
+    """The cost of a step against width, depth and batch; checked at the sizes above."""
+    for width in (128, 256, 512, 1024, 2048):
+        yield row(width, 5, torch.float32, device, error=divergence(width, 50, device), tolerance=1e-4)
+    for hidden in (1, 3, 7, 11):
+        yield row(784, hidden, torch.float32, device, error=divergence(784, 50, device), tolerance=1e-4)
+    for batch in (16, 256, 1024):
+        error = divergence(784, 50, device, batch=batch)
+        yield row(784, 5, torch.float32, device, batch=batch, error=error, tolerance=1e-4)
+
+
+def row(
+    width: int, hidden: int, dtype: torch.dtype, device: str, *, batch: int = BATCH, **check: float
+) -> dict[str, object]:
+    network = make("ICNN", width, hidden).to(device)
+    ours, theirs = sides(network, examples(width, device), dtype, batch)
+    steps = max(1, round(20 * (784 / width) ** 2 * BATCH / batch))
+    timing = harness.paired(lambda: [ours() for _ in range(steps)], lambda: [theirs() for _ in range(steps)])
+    words = {"width": width, "layers": hidden, "batch": batch, "products": str(dtype).removeprefix("torch.")}
+    rate = max(
+        harness.gemm_rate(*shape, dtype, device) for shape in ((batch, width, width), (width, batch, width))
+    )
+    limit = 1e3 * operations(width, hidden, batch) / rate
+    return harness.row(
+        BENCH,
+        harness.case(**words),
+        PEER,
+        timing,
+        unit="ms",
+        work=steps,
+        limit=limit,
+        limit_of=LIMIT,
+        **check,
+    )
+
+
+def operations(width: int, hidden: int, batch: int) -> float:
+    """Floating-point operations of the products of a step: three a layer, two in the first."""
+    return 2.0 * batch * width * (width * (2 + 3 * (hidden - 1)) + 3 * CLASSES)
+
+
+def make(method: str, width: int, hidden: int = 5, seed: int = 0) -> Classifier:
+    sizes = [width] * (hidden + 1) + [CLASSES]
+    return classifier(sizes, method, generator=Generator().manual_seed(seed))
+
+
+def examples(width: int, device: str, size: int = 16_384) -> train.Examples:
+    """Scikit-learn's digits spread over `width` pixels, with noise: as much to learn as MNIST, embedded."""
+    digits, generator = images.load("digits"), Generator().manual_seed(0)
+    chosen = torch.randint(0, len(digits.labels), (size,), generator=generator)
+    pixels = torch.as_tensor(digits.images).flatten(1)[:, torch.arange(width) * 64 // width][chosen]
+    noise = torch.randint(-60, 60, pixels.shape, generator=generator, dtype=torch.int16)
+    inputs, targets = (pixels + noise).clamp(0, 255).to(torch.uint8), torch.as_tensor(digits.labels)[chosen]
+    scale, shift = torch.full((width,), 1 / 96), torch.full((width,), -0.8)
+    return train.Examples(*(t.to(device) for t in (inputs, targets, scale, shift)))
+
+
+def sides(
+    network: Classifier, data: train.Examples, dtype: torch.dtype, batch: int = BATCH, seed: int = 0
+) -> tuple[Step, Step]:
+    """A step of each side on the next batch of the same order; theirs from examples scaled beforehand."""
+    device = data.inputs.device
+    order = torch.randperm(len(data), generator=Generator().manual_seed(seed)).to(device)
+    batches = order[: len(order) // batch * batch].view(-1, 1, batch)
+    stack, peer = Stack([network], dtype), Published(network)
+    optimiser, scaled = train.Adam(stack), torch.addcmul(data.shift, data.inputs.float(), data.scale)
+    turn, their_turn = count(), count()
+
+    def ours() -> Tensor:
+        index = batches[next(turn) % len(batches)]
+        return train.step(stack, optimiser, *data.batch(index, stack.precision))[0]
+
+    def theirs() -> Tensor:
+        index = batches[next(their_turn) % len(batches), 0]
+        return peer.step(scaled[index], data.targets[index])
+
+    return ours, theirs
+
+
+def divergence(width: int, steps: int, device: str, batch: int = BATCH) -> float:
+    """Largest difference of the two losses over `steps` steps, relative where they exceed 1."""
+    worst = 0.0
+    for method in ("ICNN", "ICNN + skip"):
+        pair = sides(make(method, width).to(device), examples(width, device), torch.float32, batch)
+        for _ in range(steps):
+            ours, theirs = (side().item() for side in pair)
+            worst = max(worst, abs(ours - theirs) / max(1, theirs))
+    return worst
+
+
+def shift(width: int, dtype: torch.dtype, device: str, seeds: int = 3, steps: int = 120) -> float:
+    """Difference of the mean final losses of the two sides, in units of the spread of their seeds."""
+    ends = torch.empty(2, seeds)
+    for seed in range(seeds):
+        network = make("ICNN + skip", width, seed=seed).to(device)
+        for i, side in enumerate(sides(network, examples(width, device), dtype, seed=seed)):
+            ends[i, seed] = torch.stack([side() for _ in range(steps)])[-40:].mean()
+    return float((ends[0].mean() - ends[1].mean()).abs() / (ends[1].max() - ends[1].min()))

@@ -1,0 +1,176 @@
+"""Mends what the stock theme gets wrong for screen readers, validators and folders, one function a fault."""
+
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+from bs4.dammit import EntitySubstitution
+from bs4.formatter import HTMLFormatter
+
+HTML = HTMLFormatter(
+    entity_substitution=EntitySubstitution.substitute_xml,
+    void_element_close_prefix="",
+    empty_attributes_are_booleans=True,
+)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("build-finished", mend_site)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def mend_site(app: Any, error: Exception | None) -> None:
+    """Mend every page of a built site in place."""
+    pages = [] if error else sorted(Path(app.outdir).rglob("*.html"))
+    for page in pages:
+        if page.relative_to(app.outdir).parts[0] not in ("_static", "static_vendor", "figures"):
+            page.write_text(fix(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def fix(text: str) -> str:
+    """Return a page with every fix applied."""
+    soup = BeautifulSoup(text, "html.parser")
+    for mend in FIXES:
+        mend(soup)
+    return soup.decode(formatter=HTML)
+
+
+def drop_preloads(soup: BeautifulSoup) -> None:
+    """Browsers refuse preloaded fonts of a page that was opened from a folder, and say so in the console."""
+    for link in soup.select("link[rel=preload]"):
+        link.decompose()
+
+
+def keep_one_viewport(soup: BeautifulSoup) -> None:
+    """The theme, Sphinx and MyST each add the same element."""
+    for meta in soup.select("meta[name=viewport]")[1:]:
+        meta.decompose()
+
+
+def make_logo_navigation(soup: BeautifulSoup) -> None:
+    """The logo stands outside every landmark; the theme's script needs the sidebar to stay as it is."""
+    for logo in soup.select(".bd-sidebar-primary a.navbar-brand"):
+        if logo.parent:
+            logo.parent.name = "nav"
+            logo.parent["aria-label"] = "Front page"
+
+
+def make_asides_notes(soup: BeautifulSoup) -> None:
+    """A note in the margin of the text is no landmark of the page."""
+    for aside in soup.select("main aside.margin"):
+        aside.name = "div"
+        aside["role"] = "note"
+
+
+def name_folded_code(soup: BeautifulSoup) -> None:
+    """A fold has a paragraph for each state inside its summary, under a label that names neither."""
+    for summary in soup.select("details.hide > summary"):
+        name = summary.select_one("p, span")
+        if name:
+            summary.string = name.get_text(strip=True)
+            del summary["aria-label"]
+
+
+def flatten_source(soup: BeautifulSoup) -> None:
+    """Preformatted source takes no blocks."""
+    for block in soup.select("pre div.viewcode-block"):
+        block.name = "span"
+
+
+def make_equations_scroll(soup: BeautifulSoup) -> None:
+    """An equation wider than the screen must be reached by the keyboard to be read to its end."""
+    for block in soup.select("div.math"):
+        block["tabindex"] = "0"
+
+
+def fill_print_title(soup: BeautifulSoup) -> None:
+    """Source listings have no title above their printed contents."""
+    for heading in soup.select("#jb-print-docs-body > h1"):
+        if soup.title and not heading.get_text(strip=True):
+            heading.string = soup.title.get_text()
+
+
+def name_page_contents(soup: BeautifulSoup) -> None:
+    """The list of a page's sections is a second navigation without a name."""
+    for nav in soup.select("nav.page-toc"):
+        nav["aria-label"] = "On this page"
+
+
+def make_bibliography_a_list(soup: BeautifulSoup) -> None:
+    """A list role on plain elements around deprecated entry roles: use the elements themselves."""
+    for block in soup.select("div.citation-list"):
+        block.name = "ul"
+        del block["role"]
+        for entry in block.select("div.citation"):
+            entry.name = "li"
+            del entry["role"]
+
+
+def drop_false_roles(soup: BeautifulSoup) -> None:
+    """`main` is main by itself, and the parts in the sidebar are not headings of the page."""
+    for tag in soup.select("main[role], p.caption[role=heading]"):
+        del tag["role"], tag["aria-level"]
+
+
+def complete_buttons(soup: BeautifulSoup) -> None:
+    """Buttons made of an icon have no accessible name, and without a type they submit forms."""
+    for button in soup.select("button"):
+        button.attrs.setdefault("type", "button")
+        title = button.get("title") or button.get("data-bs-title")
+        if title and not button.get_text(strip=True):
+            button.attrs.setdefault("aria-label", title)
+
+
+def add_submit_buttons(soup: BeautifulSoup) -> None:
+    """A search field without a button cannot be sent by everyone."""
+    for form in soup.select("form"):
+        if not form.select("[type=submit]"):
+            button = soup.new_tag("button", type="submit", **{"class": "visually-hidden", "tabindex": "-1"})
+            button.string = "Search"
+            form.append(button)
+
+
+def separate_search_fields(soup: BeautifulSoup) -> None:
+    """The search page holds the dialogue's field a second time under the same id."""
+    for field in soup.select("#search-input")[1:]:
+        field["id"] = "search-page-input"
+
+
+def scope_headers(soup: BeautifulSoup) -> None:
+    """Say what a header cell is the header of, and make an empty one a plain cell."""
+    for cell in soup.select("th"):
+        if not cell.get_text(strip=True):
+            cell.name = "td"
+        elif "scope" not in cell.attrs:
+            cell["scope"] = "col" if _within(cell, "thead") else "row"
+
+
+def shorten_booleans(soup: BeautifulSoup) -> None:
+    """`defer="defer"` is `defer`."""
+    for script in soup.select("script[defer]"):
+        script["defer"] = ""
+
+
+def _within(tag: Tag, name: str) -> bool:
+    return tag.find_parent(name) is not None
+
+
+FIXES = (
+    drop_preloads,
+    keep_one_viewport,
+    make_logo_navigation,
+    make_asides_notes,
+    name_folded_code,
+    flatten_source,
+    make_equations_scroll,
+    fill_print_title,
+    name_page_contents,
+    make_bibliography_a_list,
+    drop_false_roles,
+    complete_buttons,
+    add_submit_buttons,
+    separate_search_fields,
+    scope_headers,
+    shorten_booleans,
+)

@@ -1,0 +1,68 @@
+/* Copy buttons, and the interactives: a script of interactives/ calls invex.interactive with its own file name. */
+(function () {
+  "use strict";
+
+  function announce(button, text) {
+    const before = button.dataset.label || button.textContent;
+    button.dataset.label = before;
+    button.textContent = text;
+    setTimeout(() => { button.textContent = before; }, 1500);
+  }
+
+  /* Where the page may not use the clipboard (some browsers, from a folder), the text is selected instead. */
+  function select(element) {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const selection = window.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest(".ix-copy-button");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copy);
+    const select_it = () => { select(source); announce(button, "Selected"); };
+    if (!navigator.clipboard) return select_it();
+    navigator.clipboard.writeText(source.textContent).then(() => announce(button, "Copied"), select_it);
+  });
+
+  /* What is wider than the page scrolls sideways, with the keyboard too. */
+  function reach() {
+    document.querySelectorAll(".ix-picture, .ix-scroll, .ix-copy pre").forEach((box) => {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    });
+  }
+  window.addEventListener("load", reach);
+  window.addEventListener("resize", reach);
+
+  /* Colours of the page, so that an interactive follows the theme: read again on every "invex:theme" event. */
+  function theme() {
+    const dark = document.documentElement.dataset.theme === "dark";
+    return dark
+      ? { dark, ink: "#ced6dd", muted: "#9ca4af", grid: "#2c333b", ground: "#121212", accent: "#4398f5", second: "#ee743c" }
+      : { dark, ink: "#22282f", muted: "#5c6570", grid: "#e3e6ea", ground: "#ffffff", accent: "#0a6aac", second: "#b8460d" };
+  }
+
+  new MutationObserver(() => document.dispatchEvent(new Event("invex:theme")))
+    .observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+
+  /* draw(stage, data, theme): fill the empty element `stage` from `data`. If it throws, the static figure stays. */
+  function interactive(script, draw) {
+    const mount = () => document.querySelectorAll(`.ix-interactive[data-script="${script}"]:not(.ix-live)`).forEach((box) => {
+      const stage = box.querySelector(".ix-stage");
+      try {
+        draw(stage, JSON.parse(document.getElementById(box.dataset.json).textContent), theme);
+        box.classList.add("ix-live");
+      } catch (error) {
+        stage.replaceChildren();
+        console.warn(`interactive ${script}: ${error}`);
+      }
+    });
+    mount();
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", mount);
+  }
+
+  window.invex = { interactive, theme };
+})();

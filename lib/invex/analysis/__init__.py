@@ -1,0 +1,1 @@
+"""What trained or initialised networks do: level sets, signal propagation, certificates."""

@@ -1,0 +1,238 @@
+"""Level sets of convex functions in hyperspherical coordinates (Nesterov et al. 2022, Sec. 3.2-3.3).
+
+`minimum` finds the centre, `radius` the radius in given directions, and `LevelSet` holds both together:
+points, grids, uniform samples, interpolation, geodesics and walks. Everything happens in the space in which f
+is convex; a model g(f(h(x))) with a monotone head g has the level set f(z) = `level_before(g, alpha)`, mapped
+back by h^-1.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from scipy.optimize import brentq
+from torch import Tensor
+
+from invex.analysis.minimum import Minimum, MinimumNotAttained, minimum
+from invex.analysis.paths import great_circle, relax, tangential
+from invex.analysis.radius import PRECISION, Radii, radius
+from invex.analysis.rays import (
+    Box,
+    Function,
+    LevelNotReached,
+    LevelSetError,
+    NotConvexAlongRay,
+    NotOnLevel,
+    UnboundedLevelSet,
+    name_of,
+    value,
+)
+from invex.analysis.sampling import directions, log_density_correction, normals, resample, shake_and_bake
+from invex.analysis.spherical import from_angles, to_angles
+
+__all__ = [
+    "LevelNotReached",
+    "LevelSet",
+    "LevelSetError",
+    "Minimum",
+    "MinimumNotAttained",
+    "NotConvexAlongRay",
+    "NotOnLevel",
+    "Radii",
+    "UnboundedLevelSet",
+    "from_angles",
+    "level_before",
+    "minimum",
+    "radius",
+    "to_angles",
+]
+
+
+def level_before(
+    head: Callable[[Tensor], Tensor], level: float, *, like: Tensor | None = None, limit: float = 1e6
+) -> float:
+    """The level of f at which a strictly increasing head g reaches `level`: g^-1(level), by bracketing.
+
+    Args:
+        head: g, of a tensor (1,).
+        level: the value of g.
+        like: a tensor with the head's dtype and device; default float64 on the CPU.
+        limit: how far from zero to look.
+
+    Raises:
+        LevelNotReached: g does not reach the level between -limit and limit.
+    """
+
+    like = torch.empty(0, dtype=torch.float64) if like is None else like
+
+    def gap(y: float) -> float:
+        with torch.no_grad():
+            return float(head(like.new_tensor([y]))) - level
+
+    reach = 1.0
+    while gap(-reach) > 0 or gap(reach) < 0:
+        reach *= 2
+        if reach > limit:
+            raise LevelNotReached(f"the head does not reach {level:g} between {-limit:g} and {limit:g}")
+    return brentq(gap, -reach, reach, xtol=1e-14)
+
+
+@dataclass(frozen=True)
+class LevelSet:
+    """The set {z: f(z) = level} of a convex f, seen from a centre inside it.
+
+    Attributes:
+        f: (n, d) -> (n,) or (n, 1), convex.
+        level: above f(centre).
+        centre: (d,), by rule the minimum; its dtype and device are the set's.
+        box: if given, the part of the set within it: directions that leave it first give NaN points.
+        chunk: points evaluated at once.
+    """
+
+    f: Function
+    level: float
+    centre: Tensor
+    box: Box | None = None
+    tolerance: float | None = None
+    chunk: int = 8192
+
+    def radii(self, directions: Tensor, start: Tensor | None = None) -> Radii:
+        """Radius in each direction (n, d); see `radius`."""
+        options = {"box": self.box, "tolerance": self.accepted(), "start": start, "chunk": self.chunk}
+        return radius(self.f, self.centre, directions, self.level, **options)
+
+    def accepted(self) -> float:
+        """Largest |f - level| of a point of the set: `tolerance`, or that of `radius` from the centre."""
+        size = max(abs(self.level), float(value(self.f, self.centre[None]).abs()))
+        return PRECISION[self.centre.dtype] * size if self.tolerance is None else self.tolerance
+
+    def points(self, directions: Tensor, start: Tensor | None = None) -> Tensor:
+        """Points of the set in each direction (n, d); NaN where a ray leaves the box first.
+
+        Raises:
+            UnboundedLevelSet: without a box, the level is not reached in a direction that the message names.
+        """
+        found = self.radii(directions, start)
+        if self.box is None and not bool(found.reached.all()):
+            ray = int(torch.nonzero(~found.reached)[0])
+            direction = name_of(directions[ray])
+            raise UnboundedLevelSet(f"ray {ray}, direction {direction}: level {self.level:g} is not reached")
+        return torch.addcmul(self.centre, found.radius[:, None], directions)
+
+    def grid(self, *counts: int) -> Tensor:
+        """Points at a grid of hyperspherical angles, (*counts, d), one count for each of the d - 1 angles.
+
+        The last angle goes once round from 0 in equal steps; the others go from 0 to pi, both included. In
+        two dimensions `grid(n)` is the closed curve, anticlockwise.
+        """
+        like = {"dtype": self.centre.dtype, "device": self.centre.device}
+        if len(counts) != len(self.centre) - 1:
+            raise ValueError(
+                f"a grid in {len(self.centre)} dimensions needs one count an angle, not {counts}"
+            )
+        polar = [torch.linspace(0, math.pi, count, **like) for count in counts[:-1]]
+        azimuth = torch.arange(counts[-1], **like) * (2 * math.pi / counts[-1])
+        angles = torch.stack(torch.meshgrid(*polar, azimuth, indexing="ij"), -1)
+        directions = from_angles(torch.ones_like(angles[..., 0]), angles)
+        return self.points(directions.flatten(0, -2)).view(directions.shape)
+
+    def sample(self, n: int, *, steps: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """n points uniform on the set by its surface measure, (n, d), d >= 2.
+
+        Uniform directions, four for each point wanted, are resampled by the area that each stands for, and
+        the points so drawn are moved by `steps` of shake and bake, which keeps uniformity and parts the
+        copies that resampling makes. The first alone is enough in a few dimensions; in hundreds, where the
+        areas differ by orders of magnitude, the second does the work.
+
+        Args:
+            n: how many.
+            steps: by default 8 + 2 d.
+            generator: source of randomness, on the centre's device.
+        """
+        candidates = self.points(directions(max(4 * n, 256), self.centre, generator))
+        candidates = candidates[~candidates.isnan().any(1)]
+        weight = log_density_correction(candidates - self.centre, normals(self.f, candidates, self.chunk))
+        points = resample(candidates, weight, n, generator)
+        steps = 8 + 2 * len(self.centre) if steps is None else steps
+        options = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
+        return shake_and_bake(self.f, points, self.level, steps, generator=generator, **options)
+
+    def retract(self, points: Tensor) -> Tensor:
+        """Points (n, d) moved to the set along their rays from the centre."""
+        offsets = points - self.centre
+        return self.points(offsets, start=torch.ones_like(offsets[:, 0]))
+
+    def check(self, points: Tensor) -> Tensor:
+        """The points (n, d) themselves if they lie on the set, up to 1e3 times `accepted`.
+
+        Raises:
+            NotOnLevel: a point does not; the message names it and its value.
+        """
+        values = value(self.f, points)
+        wrong = ~((values - self.level).abs() <= 1e3 * self.accepted())
+        if bool(wrong.any()):
+            at = int(torch.nonzero(wrong)[0])
+            where = f"point {at}, {name_of(points[at])}"
+            raise NotOnLevel(f"{where}: f = {values[at]:.6g}, the level is {self.level:.6g}")
+        return points
+
+    def interpolate(self, a: Tensor, b: Tensor, n: int) -> Tensor:
+        """n points of the set from a to b, both (d,), equally spaced in hyperspherical angles (Sec. 3.3).
+
+        The last angle takes the shorter way round. The ends are a and b themselves.
+        """
+        self.check(torch.stack([a, b]))
+        (_, first), (_, last) = to_angles(a - self.centre), to_angles(b - self.centre)
+        way = last - first
+        way[-1] = torch.remainder(way[-1] + math.pi, 2 * math.pi) - math.pi
+        share = torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None]
+        path = self.points(from_angles(torch.ones_like(share[:, 0]), first + share * way))
+        path[0], path[-1] = a, b
+        return path
+
+    def geodesic(
+        self, a: Tensor, b: Tensor, n: int, *, embed: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """n points of a shortest path on the set from a to b, both (d,), equally spaced (`paths.relax`).
+
+        With `embed` (by rule h^-1 of a bijection) the length is that of the path in its image. Where
+        several geodesics join a and b, the one nearest the great circle of directions is found. The box
+        plays no part.
+        """
+        self.check(torch.stack([a, b]))
+        whole = replace(self, box=None)
+        path = whole.points(great_circle(a - self.centre, b - self.centre, n))
+        path[0], path[-1] = a, b
+        return relax(path, self.f, whole.retract, embed=embed) if n > 2 else path
+
+    def walk(
+        self,
+        start: Tensor,
+        steps: int,
+        size: float,
+        *,
+        direction: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Walks in tangent directions, each step pulled back on the set along its ray: (steps + 1, m, d).
+
+        Args:
+            start: (m, d) points of the set, or (d,) for one walk, which then is (steps + 1, d).
+            steps: how many steps.
+            size: length of a step along the tangent.
+            direction: of the same shape as `start`: go straight that way, the tangent part carried along.
+                Without it every step takes a new random direction.
+            generator: source of randomness, on the centre's device.
+        """
+        points = self.check(torch.atleast_2d(start))
+        way = None if direction is None else torch.atleast_2d(direction)
+        trail = [points]
+        for _ in range(steps):
+            drawn = directions(len(points), self.centre, generator) if way is None else way
+            along = tangential(drawn, normals(self.f, points, self.chunk))
+            along = along / along.norm(dim=1, keepdim=True)
+            points = self.retract(points + size * along)
+            way = None if way is None else along
+            trail.append(points)
+        return torch.stack(trail).view(steps + 1, *start.shape)

@@ -1,0 +1,60 @@
+"""Radii to start from, predicted from those of a few rays."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invex.analysis.newton import newton
+from invex.analysis.rays import Rays
+
+COUNT = 64
+NEAR = 32
+"""Dimensions up to which other directions tell something of a direction: beyond, all are about orthogonal."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Radii and slopes of all rays, with the largest relative errors to expect of them."""
+
+    radius: Tensor
+    slope: Tensor
+    radius_error: float
+    slope_error: float
+
+
+def guess(rays: Rays, close: Tensor) -> Guess:
+    """Radius and slope on every ray, from a Newton search to |phi| <= close / 100 on a few of them.
+
+    Up to `NEAR` dimensions a Gaussian process over directions carries their logarithms to the other rays:
+    with the smoothness of a level set, to many digits in two or three dimensions. Beyond, radii hardly
+    vary, and their mean does. The errors are those of leaving each known ray out.
+    """
+    r = torch.ones_like(rays.origin).minimum(rays.cap)
+    unknown = Guess(r, r, torch.inf, torch.inf)
+    if len(r) < 4 * COUNT or rays.centre.dim() > 1:
+        return unknown
+    few = torch.linspace(0, len(r) - 1, COUNT, device=r.device).long()
+    found, slope = newton(rays.subset(few), r[few], close[few] / 100, last_step=True)
+    if not bool(found.reached.all()):
+        return unknown
+    length = rays.directions.norm(dim=1)
+    known = torch.stack([found.radius * length[few], slope / length[few]], 1).double().log()
+    mean = known.mean(0)
+    if rays.directions.shape[1] > NEAR:
+        predicted, missed = mean.expand(len(r), 2), known - mean
+    else:
+        unit = (rays.directions / length[:, None]).double()
+        predicted, missed = _interpolate(unit, few, known - mean)
+        predicted = mean + predicted
+    predicted = predicted.clamp(known.amin(0) - 1, known.amax(0) + 1).exp().to(r.dtype)
+    return Guess(predicted[:, 0] / length, predicted[:, 1] * length, *missed.abs().amax(0).tolist())
+
+
+def _interpolate(unit: Tensor, few: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Values at unit vectors (n, d) from those known at a few; errors of leaving each of these out."""
+    kernel = torch.exp(2 * (unit @ unit[few].T - 1))
+    noise = 1e-10 * torch.eye(len(few), dtype=kernel.dtype, device=kernel.device)
+    inverse = torch.linalg.inv(kernel[few] + noise)
+    weights = inverse @ known
+    return kernel @ weights, weights / inverse.diagonal()[:, None]

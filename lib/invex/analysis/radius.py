@@ -1,0 +1,117 @@
+"""The radius at which a convex function reaches a level, on all rays at once (Nesterov et al., Sec. 3.3)."""
+
+import torch
+from torch import Tensor
+
+from invex.analysis import pilot
+from invex.analysis.newton import Radii, newton
+from invex.analysis.rays import Box, Function, LevelNotReached, Rays, exit_radius, value
+
+PRECISION = {torch.float64: 1e-9, torch.float32: 8e-6}
+"""Accepted |f - level| as a part of the values' magnitude."""
+COARSE = 1e-4
+"""The same for the first search, after which one more step gives about twice as many digits."""
+
+
+def radius(
+    f: Function,
+    centre: Tensor,
+    directions: Tensor,
+    level: float,
+    *,
+    box: Box | None = None,
+    tolerance: float | None = None,
+    start: Tensor | None = None,
+    limit: float = 1e6,
+    chunk: int = 8192,
+) -> Radii:
+    """Radius r > 0 with f(centre + r u) = level for every direction u, by a safeguarded Newton method.
+
+    A module in float64 is first solved with its parameters rounded to float32, at half the cost; the float32
+    radii and slopes then start a refinement in float64, as in the iterative refinement of linear systems.
+
+    Args:
+        f: (n, d) -> (n,) or (n, 1), convex. Its dtype and device are those of `centre`.
+        centre: (d,), or (n, d) for rays that start at different points; f there is at most the level.
+        directions: (n, d), of any length.
+        level: the value to reach.
+        box: lower and upper corner, (d,) or a number each: a ray ends where it leaves the box.
+        tolerance: largest |f - level| to accept; by default 1e-9 of the values' magnitude in float64 and
+            8e-6 of it in float32. Where the rounding of f allows no better, the residual says so.
+        start: (n,) radii to start from.
+        limit: radius beyond which a level counts as not reached, in multiples of a direction's length.
+        chunk: rays evaluated at once; bounds the memory, changes no result beyond rounding.
+
+    Raises:
+        LevelNotReached: the level is below f at the start of a ray.
+        NotConvexAlongRay: f contradicts convexity on a ray.
+    """
+    parts = []
+    for first in range(0, len(directions), chunk):
+        here = slice(first, first + chunk)
+        own_centre = centre[here] if centre.dim() > 1 else centre
+        origin = (value(f, own_centre.reshape(-1, centre.shape[-1])) - level).expand(len(directions[here]))
+        cap = torch.full_like(origin, limit)
+        if box is not None:
+            cap = torch.minimum(cap, exit_radius(own_centre, directions[here], box))
+        number = torch.arange(first, first + len(origin), device=origin.device)
+        rays = Rays(f, own_centre, directions[here], level, origin, cap, number)
+        parts.append(_solve(rays, tolerance, None if start is None else start[here]))
+    columns = zip(*((part.radius, part.reached, part.residual) for part in parts), strict=True)
+    return Radii(*(torch.cat(column) for column in columns), max(part.iterations for part in parts))
+
+
+def _solve(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:
+    """A first search, in float32 where possible; then values alone; Newton again where they fail."""
+    size = (rays.origin + rays.level).abs().clamp_min(abs(rays.level))
+    accept = PRECISION[size.dtype] * size if tolerance is None else torch.full_like(size, tolerance)
+    everything = torch.arange(len(size), device=size.device)
+    why = f"it starts above the level {rays.level:g}"
+    rays.refuse(rays.origin > 2 * accept, everything, LevelNotReached, why)
+    found, slope = _search(rays.in_single_precision() or rays, size, accept, start)
+    _refine(rays, found, slope, accept)
+    doubtful = ~(found.residual.abs() <= accept)
+    if bool(doubtful.any()):
+        r = torch.where(found.radius > 0, found.radius, rays.cap / 2)[doubtful].minimum(rays.cap[doubtful])
+        again, _ = newton(rays.subset(doubtful), r, accept[doubtful], last_step=False)
+        found.radius[doubtful], found.residual[doubtful] = again.radius, again.residual
+        found.reached[doubtful] = again.reached
+        found.iterations += again.iterations
+    found.radius[~found.reached] = found.residual[~found.reached] = torch.nan
+    return found
+
+
+def _search(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> tuple[Radii, Tensor]:
+    """Radii to about four digits and slopes, by Newton or, where a guess is as good as that, without."""
+    close = (COARSE * size).to(rays.origin.dtype)
+    if start is None:
+        guess = pilot.guess(rays, close)
+        gap = guess.radius_error * guess.radius * guess.slope
+        if bool((gap * min(1.0, guess.slope_error) <= accept).all()):
+            found = Radii(
+                guess.radius, torch.ones_like(gap, dtype=torch.bool), torch.full_like(gap, torch.nan), 0
+            )
+            return _as(found, guess.slope, size.dtype)
+        r = guess.radius
+    else:
+        r = torch.where(start > 0, start, 1.0).to(close.dtype)
+    return _as(*newton(rays, r.minimum(rays.cap), close, last_step=True), size.dtype)
+
+
+def _as(found: Radii, slope: Tensor, dtype: torch.dtype) -> tuple[Radii, Tensor]:
+    found.radius, found.residual = found.radius.to(dtype), found.residual.to(dtype)
+    return found, slope.to(dtype)
+
+
+def _refine(rays: Rays, found: Radii, slope: Tensor, accept: Tensor) -> None:
+    """Newton with slopes kept: a step costs a value alone and gains as many digits as the slopes have."""
+    active = torch.nonzero(found.reached)[:, 0]
+    for _ in range(3):
+        if not len(active):
+            return
+        gap = rays.value(active, found.radius[active])
+        found.residual[active] = gap
+        found.iterations += 1
+        wide = (gap.abs() > accept[active]) & (slope[active] > 0)
+        active, gap = active[wide], gap[wide]
+        found.radius[active] -= gap / slope[active]

@@ -1,0 +1,125 @@
+"""A function restricted to rays, and the errors that name the ray or the point at fault."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+Function = Callable[[Tensor], Tensor]
+Box = tuple[Tensor | float, Tensor | float]
+
+
+class LevelSetError(ValueError):
+    """A level set that does not exist as asked for; the message names the point or the ray."""
+
+
+class LevelNotReached(LevelSetError):  # noqa: N818 - named after the finding
+    """The level lies below the minimum or the value at the centre, or above everything in the box."""
+
+
+class NotConvexAlongRay(LevelSetError):  # noqa: N818 - named after the finding
+    """Two tangents on one ray contradict convexity."""
+
+
+class UnboundedLevelSet(LevelSetError):  # noqa: N818 - named after the finding
+    """The level is not reached along a ray within the limit: the sub-level set is unbounded, or too large."""
+
+
+class NotOnLevel(LevelSetError):  # noqa: N818 - named after the finding
+    """A start point that is not on the level set."""
+
+
+def value(f: Function, points: Tensor) -> Tensor:
+    """f at points (n, d) as a vector (n,), without a graph."""
+    with torch.no_grad():
+        return flat(f(points))
+
+
+def flat(values: Tensor) -> Tensor:
+    """(n, 1) or (n,) as (n,)."""
+    return values[:, 0] if values.dim() == 2 else values
+
+
+def name_of(point: Tensor) -> str:
+    """The first coordinates of a point (d,), for messages."""
+    return "(" + ", ".join(f"{x:.4g}" for x in point[:4].tolist()) + (", ...)" if len(point) > 4 else ")")
+
+
+def exit_radius(centre: Tensor, directions: Tensor, box: Box) -> Tensor:
+    """Radius at which each ray leaves the box (lower, upper), (n,)."""
+    lower, upper = (torch.as_tensor(side, dtype=centre.dtype, device=centre.device) for side in box)
+    wall = torch.where(directions > 0, upper, lower)
+    return torch.where(directions == 0, torch.inf, (wall - centre) / directions).amin(-1)
+
+
+@dataclass(frozen=True)
+class Rays:
+    """phi(r) = f(centre + r u) - level for n rays.
+
+    Attributes:
+        f: (n, d) -> (n,) or (n, 1), convex.
+        centre: (d,), or (n, d) for rays that start at different points.
+        directions: u, (n, d).
+        level: the value sought.
+        origin: phi(0), (n,).
+        cap: (n,) largest radius to look at.
+        number: (n,) the rays' numbers as the caller counts them.
+    """
+
+    f: Function
+    centre: Tensor
+    directions: Tensor
+    level: float
+    origin: Tensor
+    cap: Tensor
+    number: Tensor
+
+    def points(self, active: Tensor, r: Tensor) -> Tensor:
+        """Points at the given radii on the active rays."""
+        part = self if len(active) == len(self.directions) else self.subset(active)
+        return torch.addcmul(part.centre, r[:, None], part.directions)
+
+    def slope(self, active: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+        """phi and phi' on the active rays: one forward pass and one backward pass, to the radii alone."""
+        with torch.enable_grad():
+            r = r.detach().requires_grad_()
+            values = flat(self.f(self.points(active, r)))
+            (slopes,) = torch.autograd.grad(values.sum(), r)
+        return values.detach() - self.level, slopes
+
+    def value(self, active: Tensor, r: Tensor) -> Tensor:
+        """phi alone."""
+        return value(self.f, self.points(active, r)) - self.level
+
+    def subset(self, index: Tensor) -> "Rays":
+        """Some of the rays."""
+        centre = self.centre if self.centre.dim() == 1 else self.centre[index]
+        some = {part: getattr(self, part)[index] for part in ("directions", "origin", "cap", "number")}
+        return replace(self, centre=centre, **some)
+
+    def refuse(self, wrong: Tensor, active: Tensor, error: type[LevelSetError], why: str) -> None:
+        """Raise an error that names the first active ray for which something is wrong."""
+        if bool(wrong.any()):
+            ray = active[wrong][0]
+            raise error(f"ray {int(self.number[ray])}, direction {name_of(self.directions[ray])}: {why}")
+
+    def in_single_precision(self) -> "Rays | None":
+        """The same rays in float32, if f is a float64 module that can be evaluated so."""
+        if self.directions.dtype != torch.float64 or not isinstance(self.f, nn.Module):
+            return None
+        parts = {part: getattr(self, part).float() for part in ("centre", "directions", "origin", "cap")}
+        rounded = replace(self, f=_rounded(self.f), **parts)
+        try:
+            value(rounded.f, rounded.directions[:1])
+        except RuntimeError:  # it holds float64 tensors that are neither parameters nor buffers
+            return None
+        return rounded
+
+
+def _rounded(module: nn.Module) -> Function:
+    """A module with its parameters and buffers rounded to float32."""
+    named = [*module.named_parameters(), *module.named_buffers()]
+    tensors = {key: tensor.detach() for key, tensor in named}
+    tensors |= {key: tensor.float() for key, tensor in tensors.items() if tensor.is_floating_point()}
+    return lambda points: torch.func.functional_call(module, tensors, (points,))

@@ -1,0 +1,1 @@
+"""Drawing functions, one module a chapter: arrays and data frames in, a matplotlib figure out."""

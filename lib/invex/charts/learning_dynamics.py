@@ -1,0 +1,91 @@
+"""Training curves of repeated runs: a median line, a band of the middle half, labels at the ends."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from invex.press.style import METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
+
+VARIED = {"bias_noise": ("β", 0.0), "correlation": ("ρ", 0.5)}
+
+
+def labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what differs from the plain configuration in the method's name: "ICNN + init, β = 0.5"."""
+    label = frame["method"]
+    for field, (symbol, usual) in VARIED.items():
+        label = label.where(frame[field] == usual, label + f", {symbol} = " + frame[field].astype(str))
+    return frame.assign(method=label)
+
+
+def quartiles(frame: pd.DataFrame, by: Sequence[str] = ("dataset", "hidden", "method")) -> pd.DataFrame:
+    """Median and quartiles of `loss` over seeds at each step, with the number `n` of seeds."""
+    groups = frame.groupby([*by, "step"], sort=False)["loss"]
+    middle = groups.quantile([0.25, 0.5, 0.75]).unstack()
+    middle.columns = ["lower", "median", "upper"]
+    return middle.assign(n=groups.size()).reset_index()
+
+
+def curves(
+    summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float], early: int = 1000
+) -> Figure:
+    """Loss against steps, a row for each depth and two panels for each data set: the first steps, and all.
+
+    Args:
+        summary: as `quartiles` gives it, methods in the order of drawing.
+        titles: name of each data set as shown.
+        chance: loss of guessing, drawn as a thin line.
+        early: steps in the first panel, which shows the whole range of the loss; the second starts just
+            above `chance`.
+    """
+    names, depths = list(dict.fromkeys(summary["dataset"])), sorted(set(summary["hidden"]))
+    colours = _palette(list(dict.fromkeys(summary["method"])))
+    figure, grid = plt.subplots(
+        len(depths), 2 * len(names), squeeze=False, width_ratios=[1, 2.6] * len(names),
+        figsize=(max(WIDTH, min(WIDE, 4.6 * len(names))), 3.0 * len(depths)),
+    )  # fmt: skip
+    for row, depth in zip(grid, depths, strict=True):
+        for first, whole, name in zip(row[::2], row[1::2], names, strict=True):
+            here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
+            _early(first, here[here["step"] <= early], colours)
+            _whole(whole, here, colours, chance[name], early)
+            first.set_title(f"{titles[name]}, {depth} constrained layers")
+        row[0].set_ylabel("loss of a batch (nats)")
+    for axes in grid[-1]:
+        axes.set_xlabel("step")
+    for axes in grid[:, 1::2].flat:
+        label_ends(axes)
+    return figure
+
+
+def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    for method, curve in summary.groupby("method", sort=False):
+        _band(axes, curve, colours[str(method)], "_")
+    axes.set(yscale="log")
+
+
+def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int) -> None:
+    for method, curve in summary.groupby("method", sort=False):
+        _band(axes, curve, colours[str(method)], str(method))
+    late = summary[summary["step"] > early]
+    axes.set(yscale="log", ylim=(0.8 * late["lower"].min(), 1.8 * chance))
+    axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    axes.annotate(
+        "guessing", (late["step"].max(), chance), (0, 3), textcoords="offset points", ha="right",
+        color=MUTED, fontsize=9,
+    )  # fmt: skip
+
+
+def _palette(methods: Sequence[str]) -> dict[str, str]:
+    """The house's colour of each method; others for its variations."""
+    others = [method for method in methods if method not in METHOD_COLOURS]
+    return METHOD_COLOURS | dict(zip(others, (TEAL, OCHRE, VERMILION), strict=False))
+
+
+def _band(axes: Axes, curve: pd.DataFrame, colour: str, label: str) -> None:
+    steps = np.asarray(curve["step"])
+    axes.plot(steps, curve["median"], color=colour, lw=1.4, label=label)
+    axes.fill_between(steps, curve["lower"], curve["upper"], color=colour, alpha=0.2, lw=0)

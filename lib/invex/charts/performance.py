@@ -1,0 +1,181 @@
+"""Benches: ratios to each peer, costs against sizes with the machine's limits, and what follows from both."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from invex.press.style import CYCLE, MUTED, WIDE, label_ends
+
+PEERS = {
+    "nelder_mead": "Nelder–Mead",
+    "unbounded_brent": "unbounded Brent",
+    "bisection": "vectorised bisection",
+}
+COLUMNS = (
+    *(
+        "bench",
+        "case",
+        "peer",
+        "ratio",
+        "ratio_min",
+        "ratio_max",
+        "unit",
+        "ours",
+        "theirs",
+        "limit",
+        "limit_of",
+    ),
+    *("error", "n", "hardware", "device", "share", "label", "alone"),
+)
+STEP = {"width": "784", "layers": "5", "batch": "64", "products": "float32"}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve of a bench: the word that varies, its axis, what is fixed, the word that tells curves apart."""
+
+    x: str
+    axis: str
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    series: str = "hardware"
+
+    def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows of the curve in the order of x, a number; none of a series with fewer than three."""
+        kept = rows
+        for key, wanted in self.fixed.items():
+            kept = kept[kept[key] == wanted] if key != self.x else kept
+        kept = kept.assign(x=kept[self.x].astype(float)).sort_values("x")
+        return kept[kept.groupby([self.series, "hardware"])["x"].transform("nunique") > 2]
+
+
+SEARCH = {"alone": "yes", "widths": "512-512-512-512", "n": "1000"}
+CURVES = {
+    "icnn-step": (
+        Curve("width", "width", STEP),
+        Curve("layers", "constrained layers", STEP),
+        Curve("batch", "examples in a batch", STEP),
+    ),
+    "level-sets": (
+        Curve("n", "points", {"alone": "yes"}, "dimension"),
+        Curve("dimension", "dimensions", SEARCH),
+    ),
+}
+
+
+def tidy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of benches: their keys, the words of their case as columns, the machine they were measured on.
+
+    Args:
+        frame: columns `row` (JSON text), `hardware`, `device`, as the records give it.
+
+    Returns:
+        with `share`, the part of the limit that is reached, `label`, what the row measures in words, and
+        `alone`, whether it has no peer.
+    """
+    if frame.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    rows = [json.loads(text) for text in frame["row"]]
+    words = [dict(word.split("=", 1) for word in row["case"].split()) for row in rows]
+    kept = frame[["hardware", "device"]].reset_index(drop=True)
+    found = pd.concat([pd.DataFrame(rows), pd.DataFrame(words), kept], axis=1)
+    ours, limit = found["ours"].astype(float), found["limit"].astype(float)
+    found["share"] = np.where(found["unit"].str.endswith("/s"), ours / limit, limit / ours)
+    found["alone"] = np.where(found["peer"].isna(), "yes", "no")
+    found["label"] = [_label(row, case) for row, case in zip(rows, words, strict=True)]
+    return found
+
+
+def _label(row: Mapping[str, object], words: Mapping[str, str]) -> str:
+    if "dimension" in words:
+        return f"{PEERS.get(str(row['peer']), row['peer'])}, {words['dimension']}-D"
+    parts = [f"width {int(words['width']):,}"] if "width" in words else []
+    parts += [words["products"]] if "products" in words else []
+    parts += [f"{words['networks']} networks"] if "networks" in words else []
+    return ", ".join(parts)
+
+
+def headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a peer, without those that are there for a curve alone."""
+    curve = rows["bench"] == "icnn-step"
+    if curve.any():
+        usual = (rows["layers"] == "5") & (rows["batch"] == "64") & rows["width"].isin(["784", "3072"])
+        curve &= ~usual
+    return rows[rows["ratio"].notna() & ~curve].drop_duplicates(["bench", "label", "hardware"])
+
+
+def bench(rows: pd.DataFrame, aims: Mapping[str, float]) -> Figure:
+    """Ratios of one bench in a panel on top; below, a panel for each curve it has.
+
+    Args:
+        rows: of one bench, as `tidy` gives them.
+        aims: the ratio aimed at, by label.
+    """
+    paired = headline(rows)
+    curves = [(curve, curve.rows(rows)) for curve in CURVES.get(rows["bench"].iloc[0], ())]
+    curves = [(curve, part) for curve, part in curves if len(part)]
+    heights = [0.75 + 0.32 * len(paired), *([3.0] if curves else [])]
+    figure = plt.figure(figsize=(WIDE if curves else 7.0, sum(heights)))
+    grid = figure.add_gridspec(len(heights), max(1, len(curves)), height_ratios=heights)
+    _ratios(figure.add_subplot(grid[0, :]), paired, aims)
+    for column, (curve, part) in enumerate(curves):
+        _curve(figure.add_subplot(grid[1, column]), part, curve)
+    return figure
+
+
+def _ratios(axes: Axes, rows: pd.DataFrame, aims: Mapping[str, float]) -> None:
+    machines = list(dict.fromkeys(rows["hardware"]))
+    labels = list(rows["label"] + (" · " + rows["hardware"] if len(machines) > 1 else ""))
+    for y, (_, row) in enumerate(rows.iloc[::-1].iterrows()):
+        colour = CYCLE[machines.index(row["hardware"])]
+        axes.plot([row["ratio_min"], row["ratio_max"]], [y, y], color=colour, lw=2.4, alpha=0.4)
+        axes.plot(row["ratio"], y, "o", color=colour)
+        text, offset = f"{row['ratio']:.3g} ×", (6, 0)
+        axes.annotate(
+            text, (row["ratio_max"], y), offset, textcoords="offset points", va="center", fontsize=9.5
+        )
+        if row["label"] in aims:
+            axes.plot(aims[row["label"]], y, "|", color=MUTED, ms=13, mew=1.5)
+    axes.axvline(1, color=MUTED, lw=0.8)
+    axes.set(yticks=range(len(rows)), yticklabels=labels[::-1], ylim=(-0.6, len(rows) - 0.4))
+    axes.set_xlabel("time of the peer over ours: median and extremes of the pairs; upright stroke: the aim")
+    if rows["ratio"].max() > 10:
+        axes.set_xscale("log")
+        _plain_ticks(axes.xaxis, 1.0)
+    else:
+        axes.set_xlim(left=0)
+    axes.margins(x=0.14)
+    axes.grid(visible=False)
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, curve: Curve) -> None:
+    """Speed against one size, a colour for each series; the limit of each thin and dashed."""
+    keys = [key for key in dict.fromkeys((curve.series, "hardware")) if rows[key].nunique() > 1]
+    groups = rows.groupby(keys, sort=False) if keys else [((), rows)]
+    for place, (names, part) in enumerate(groups):
+        named = zip(keys, names, strict=True)
+        series = ", ".join(f"{name}-D" if key == "dimension" else name for key, name in named)
+        colour, limit = CYCLE[place], f"limit, {series}" if series else "limit"
+        axes.plot(part["x"], part["ours"], "o-", color=colour, label=series or "ours")
+        axes.plot(part["x"], part["limit"], color=colour, lw=1, ls=(0, (4, 3)), label=limit)
+        if part["theirs"].notna().all():
+            axes.plot(part["x"], part["theirs"], color=MUTED, lw=1.2, label="published")
+    unit = rows["unit"].iloc[0]
+    axes.set(xscale="log", yscale="log", xlabel=curve.axis, ylabel="ms a step" if unit == "ms" else unit)
+    _plain_ticks(axes.xaxis, rows["x"].max() / rows["x"].min())
+    _plain_ticks(axes.yaxis, rows["ours"].max() / rows["ours"].min())
+    label_ends(axes)
+
+
+def _plain_ticks(axis: Axis, span: float) -> None:
+    """Numbers in full at powers of ten, and at 2 and 5 times these where the axis spans less than forty."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if 1 < span < 40 else (1,)))
+    axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+    axis.set_minor_formatter(NullFormatter())

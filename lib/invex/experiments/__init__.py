@@ -1,0 +1,1 @@
+"""Recorded experiments: one module each, a frozen configuration in, rows out."""

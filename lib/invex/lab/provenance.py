@@ -1,0 +1,137 @@
+"""Where a number comes from: code, versions and hardware, described without naming a machine or a person."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from invex.lab.closure import PACKAGE, CodeDigest
+
+PACKAGES = ("torch", "numpy", "scipy", "invex")
+
+
+def provenance(code: CodeDigest, *, device: str, wall_seconds: float, batch: int) -> dict[str, Any]:
+    """Everything a record says of how it was made, except its data.
+
+    `wall_seconds` is the run's share of a batch of `batch` runs that were computed together.
+    """
+    return {
+        "commit": commit(code.files),
+        "code": {"digest": code.digest, "module": code.module, "functions": code.functions},
+        "versions": versions(),
+        "device": hardware(device),
+        "wall_seconds": round(wall_seconds, 3),
+        "batch": batch,
+        "peak_memory_bytes": peak_memory(device),
+        "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def environment(device: str = "cpu") -> dict[str, Any]:
+    """Versions and hardware, for a status page."""
+    return {"versions": versions(), "device": hardware(device), "commit": commit(())}
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def commit(files: Iterable[Path] = ()) -> str | None:
+    """Commit of the repository around the package, "+" where one of `files` differs; None outside git."""
+    head = _git("rev-parse", "HEAD")
+    if not head:
+        return None
+    inside = [str(path) for path in files if path.is_relative_to(PACKAGE)]
+    return head + ("+" if inside and _git("status", "--porcelain", "--", *inside) else "")
+
+
+def hardware(device: str) -> str:
+    """Model of the processor that a torch device stands for: "NVIDIA H100", "AMD EPYC 7B13, 2 cores"."""
+    if device.startswith("cuda"):
+        import torch
+
+        return str(torch.cuda.get_device_name(device))
+    return f"{_cpu()}, {cores()} cores"
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def resolve(device: str) -> str:
+    """Torch's name of a device; "auto" is the GPU where torch sees one.
+
+    Raises:
+        ValueError: unknown device, or "cuda" where torch sees none.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"no device {device!r}; there are auto, cpu, cuda")
+    if device == "cpu":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise ValueError("torch sees no CUDA device here; use --device cpu or auto")
+    return "cpu"
+
+
+def reset_peak(device: str) -> None:
+    """Start measuring peak memory anew, where the system allows."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: peak allocation on a GPU, else the peak resident set of this process since `reset_peak`."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(device))
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@cache
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, check=False, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,191 @@
+"""The sweep runner: runs what has no record yet, most valuable first, inside a budget.
+
+A run is claimed by a lock that the kernel drops when its process ends, however it ends, so there are no stale
+claims and any number of sweeps share the work. Workers are such sweeps side by side in processes of their
+own.
+"""
+
+import fcntl
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from invex.lab.closure import CodeDigest
+from invex.lab.config import as_dict, canonical, digest, dumps
+from invex.lab.experiments import Experiment
+from invex.lab.provenance import hardware, provenance, reset_peak
+from invex.lab.records import Outcome, Record, RecordNotWritten, Store, record
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Report:
+    """What a sweep did: the records it wrote (failed runs among them), and the runs that raised, with why."""
+
+    recorded: list[Record] = field(default_factory=list)
+    raised: dict[str, str] = field(default_factory=dict)
+
+    def merge(self, other: "Report") -> None:
+        """Add what another part of the sweep did."""
+        self.recorded += other.recorded
+        self.raised |= other.raised
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run and how; the same for every worker of a sweep.
+
+    Attributes:
+        deadline: `time.time()` after which nothing may still run; infinite without a budget.
+        stale: run those again whose record was made by other code.
+    """
+
+    experiment: Experiment
+    configs: tuple[Any, ...]
+    profile: str
+    store: Store
+    device: str = "cpu"
+    data: Path | None = None
+    deadline: float = float("inf")
+    stale: bool = False
+
+
+def missing(plan: Plan) -> list[Any]:
+    """Configs of the plan without a record (with `stale`: without one by today's code), in order."""
+    code = plan.experiment.code()
+    return [config for config in plan.configs if not _done(plan, config, code)]
+
+
+def sweep(plan: Plan, say: Say = lambda text: None, ended: Say | None = None) -> Report:
+    """Run what is missing, in this process; resumable after any interruption.
+
+    `say` is told of the progress of a run, `ended` (else `say`) of its end.
+
+    A run that raises is named and the others go on. A run is not started where, going by the time measured
+    for runs that differ in the seed only (else the slowest run of the experiment on this hardware), it would
+    not end before the deadline; the first run of its kind has no prediction and is started.
+
+    Raises:
+        RecordNotWritten: the disk is full or may not be written; the sweep cannot go on.
+    """
+    times, code = _measured(plan), plan.experiment.code()
+    report = Report()
+    for group in _groups(plan):
+        with _claims(plan, group) as claimed:
+            configs = [config for config in claimed if not _done(plan, config, code)]
+            if configs := configs[: _fitting(times, configs, plan.deadline - time.time())]:
+                done = _run(plan, configs, code, say, ended or say)
+                times |= {kind(item.config): item.provenance["wall_seconds"] for item in done.recorded}
+                report.merge(done)
+    return report
+
+
+def label(config: Any) -> str:
+    """A config in one line, for messages: its fields that are not at their default."""
+    return " ".join(f"{name}={value}" for name, value in json.loads(canonical(config)).items()) or "defaults"
+
+
+def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say) -> Report:
+    """One call of the experiment's `run`: what it finished is recorded at once, even if it raises later."""
+    start, report = time.perf_counter(), Report()
+    reset_peak(plan.device)
+    outcomes: dict[Any, Outcome] = {}
+    reason = "the run gave no outcome"
+
+    def keep(config: Any, share: float) -> Record:
+        origin = provenance(code, device=plan.device, wall_seconds=share, batch=len(configs))
+        item = record(plan.experiment.name, config, plan.profile, outcomes[config], origin)
+        plan.store.put(item)
+        return item
+
+    try:
+        for config, outcome in plan.experiment.module.run(
+            tuple(configs), device=plan.device, folder=plan.data, progress=say
+        ):
+            outcomes[config] = outcome
+            if len(configs) > 1:
+                keep(config, (time.perf_counter() - start) / len(outcomes))
+    except RecordNotWritten:
+        raise
+    except Exception as error:
+        reason = "".join(traceback.format_exception(error)).rstrip()
+    share = (time.perf_counter() - start) / len(configs)
+    for config in configs:
+        if config in outcomes:
+            report.recorded.append(keep(config, share))  # again for a batch: now its time is known
+            ended(f"{label(config)}: {report.recorded[-1].failed or 'recorded'} ({share:.1f} s)")
+        else:
+            report.raised[label(config)] = reason
+            ended(f"{label(config)}: {reason}")
+    return report
+
+
+def _done(plan: Plan, config: Any, code: CodeDigest) -> bool:
+    found = plan.store.get(plan.experiment.name, config)
+    return found is not None and (not plan.stale or found.provenance["code"]["digest"] == code.digest)
+
+
+def _groups(plan: Plan) -> Iterator[list[Any]]:
+    """One config at a time on a CPU; on a GPU all that the experiment can compute together."""
+    if not plan.device.startswith("cuda"):
+        yield from ([config] for config in plan.configs)
+        return
+    groups: dict[Any, list[Any]] = {}
+    for config in plan.configs:
+        groups.setdefault(plan.experiment.batch_key(config), []).append(config)
+    yield from groups.values()
+
+
+@contextmanager
+def _claims(plan: Plan, configs: Sequence[Any]) -> Iterator[list[Any]]:
+    """Those of the configs that no other process is running, held until the end of the block."""
+    try:
+        folder = plan.store.work(plan.experiment.name)
+    except OSError as error:
+        raise RecordNotWritten(f"cannot write {plan.store.folder}: {error.strerror}") from error
+    with ExitStack() as held:
+        yield [config for config in configs if held.enter_context(_claim(folder / digest(config)))]
+
+
+@contextmanager
+def _claim(path: Path) -> Iterator[bool]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        for left in path.parent.glob(f"{path.name}-*.tmp"):
+            left.unlink()  # of a run that was killed while its record was written
+        yield True
+        path.unlink(missing_ok=True)
+
+
+def _measured(plan: Plan) -> dict[str, float]:
+    """Seconds of the slowest recorded run of each kind on hardware like this."""
+    here = hardware(plan.device)
+    times: dict[str, float] = {}
+    for item in plan.store.all(plan.experiment.name):
+        if item.provenance["device"] == here and item.profile == plan.profile:
+            name, wall = kind(item.config), item.provenance["wall_seconds"]
+            times[name] = max(times.get(name, 0.0), wall)
+    return times
+
+
+def _fitting(times: dict[str, float], configs: Sequence[Any], seconds: float) -> int:
+    """How many of the configs, from the first on, are predicted to end within the time."""
+    slowest = max(times.values(), default=0.0)
+    ends = accumulate(times.get(kind(as_dict(config)), slowest) for config in configs)
+    return sum(end <= seconds for end in ends)
+
+
+def kind(config: dict[str, Any]) -> str:
+    """What a run has in common with those that differ in the seed only, for predicting its time."""
+    return dumps({name: value for name, value in config.items() if name != "seed"})

@@ -1,0 +1,1 @@
+"""Networks, initialisations, bijections and their training."""

@@ -1,0 +1,110 @@
+"""The files of one artefact: pictures, data, citation, manifest; the same data give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+QUICK_LABEL = "quick: stand-in data / fewer steps, not comparable with the paper"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that the page, the gallery and a reader's program need to know of an artefact."""
+
+    id: str
+    kind: str
+    label: str
+    title: str
+    chapter: str
+    profile: str
+    command: str
+    quick: bool
+    caption: str = ""
+    alt: str = ""
+    sources: list[str] = field(default_factory=list)
+    partial: str = ""
+    stale: list[str] = field(default_factory=list)
+    placeholder: bool = False
+    size: list[int] = field(default_factory=list)  # CSS pixels: width, height
+    provenance: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)  # name -> SHA-256
+
+
+def fresh(folder: Path) -> Path:
+    """Return the folder, made anew and empty."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def save_json(path: Path, content: Any) -> None:
+    """Write plain data to read and to compare."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file in the folder."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+def save_figure(figure: Figure, folder: Path, name: str, *, quick: bool) -> list[int]:
+    """Write ``name.{light.svg,dark.svg,png,pdf}``; return width and height in CSS pixels.
+
+    A quick figure carries `QUICK_LABEL` in the picture itself, where no copy of it can lose it.
+    """
+    from invex.press import style
+
+    if quick:
+        figure.draw_without_rendering()
+        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()  # both in inches
+        place = {"x": box.x0 / width, "y": (box.y1 + 0.06) / height, "va": "bottom"}
+        figure.text(**place, s=QUICK_LABEL, fontsize="small", style="italic", color=style.MUTED)
+    text = io.StringIO()
+    tight: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04}
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, **tight)
+    svg = _shorten(text.getvalue())
+    (folder / f"{name}.light.svg").write_text(svg, encoding="utf-8")
+    (folder / f"{name}.dark.svg").write_text(style.darken(svg), encoding="utf-8")
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None}, facecolor="white", **tight)
+    undated = {"CreationDate": None, "Producer": None, "Creator": None}
+    figure.savefig(folder / f"{name}.pdf", metadata=undated, facecolor="white", **tight)
+    sizes = re.findall(r'(?:width|height)="([\d.]+)pt"', svg[: svg.index("viewBox")])
+    return [round(float(points) * 4 / 3) for points in sizes]
+
+
+def _shorten(svg: str) -> str:
+    """Round path coordinates to a hundredth of a point: half the file, nothing that can be seen."""
+
+    def rounded(path: re.Match[str]) -> str:
+        return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", path[0])
+
+    return re.sub(r' d="[^"]*"', rounded, svg)
+
+
+def save_data(data: pd.DataFrame | Mapping[str, pd.DataFrame], folder: Path, name: str) -> None:
+    """Write the data as CSV, one file a table: ``name.csv``, or ``name-<table>.csv`` of several."""
+    for key, frame in data.items() if isinstance(data, Mapping) else [("", data)]:
+        path = folder / (f"{name}-{key}.csv" if key else f"{name}.csv")
+        frame.to_csv(path, index=any(frame.index.names), float_format="%.9g", lineterminator="\n")
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: scalars of NumPy and torch become numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,112 @@
+"""Benches: the files of `benchmarks/`, their rows, and the records kept of them.
+
+A row is kept as it was printed, as JSON text. A record is named by bench, extent and hardware, so that
+measuring again on the same machine replaces it, and other machines add theirs.
+"""
+
+import ast
+import hashlib
+import importlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from invex.lab import closure, provenance
+from invex.lab.config import as_dict
+from invex.lab.records import Outcome, Store, record
+from invex.press.book import Book
+from invex.press.records_view import Records, Run
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What names a record of a bench."""
+
+    bench: str
+    full: bool
+    hardware: str
+    device: str
+    seed: int = 0
+
+
+class UnknownBench(LookupError):  # noqa: N818 - named after the finding
+    """There is no bench of that name; the message lists those there are."""
+
+
+def names(book: Book) -> dict[str, str]:
+    """The benches of a book, each with the first sentence of its file."""
+    found = {}
+    for path in sorted((book.root / "benchmarks").glob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        if any(isinstance(part, ast.FunctionDef) and part.name == "rows" for part in tree.body):
+            found[path.stem.replace("_", "-")] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return found
+
+
+def rows(book: Book, name: str, *, full: bool = False) -> Iterator[dict[str, Any]]:
+    """The rows of a bench, as they are measured.
+
+    Raises:
+        UnknownBench: there is none of that name.
+    """
+    if name not in (known := names(book)):
+        raise UnknownBench(f"no bench {name!r}; there are {', '.join(known) or 'none'}")
+    if str(book.root) not in sys.path:
+        sys.path.insert(0, str(book.root))
+    yield from importlib.import_module(f"benchmarks.{name.replace('-', '_')}").rows(full)
+
+
+def keep(
+    book: Book, name: str, measured: list[dict[str, Any]], full: bool, device: str, wall_seconds: float
+) -> Path:
+    """Keep the rows of a bench as a record in `book/records/bench-<name>/`.
+
+    Raises:
+        ValueError: a row failed its check.
+    """
+    code = code_of(book, name)
+    said = provenance.provenance(code, device=device, wall_seconds=wall_seconds, batch=1)
+    said["code"] = {"digest": code.digest, "module": f"benchmarks.{name}", "functions": {}}
+    if failed := [row["case"] for row in measured if row["ours"] is None]:
+        raise ValueError(f"bench {name}: rows failed their check: {'; '.join(failed)}")
+    config = Bench(name, full, said["device"], device)
+    table = {"row": [json.dumps(row) for row in measured]}
+    outcome = Outcome({"rows": table}, {"rows": len(measured)}, {})
+    return Store(book.records).put(record(f"bench-{name}", config, "paper", outcome, said))
+
+
+def code_of(book: Book, name: str) -> closure.CodeDigest:
+    """Digest of a bench's own statements and of the library code that it times."""
+    text = (book.root / "benchmarks" / f"{name.replace('-', '_')}.py").read_text("utf-8")
+    code = closure.source_digest(text, closure.SCOPE)
+    whole = ast.dump(ast.parse(text)) + code.digest
+    return replace(code, digest=hashlib.sha256(whole.encode()).hexdigest()[:16])
+
+
+def recorded(name: str, book: Book | None = None) -> Records:
+    """The recorded rows of a bench, one run a machine; the full ones where a machine has both."""
+    book = book or Book.find()
+    found = {}
+    for item in sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"]):
+        found[item.config["hardware"]] = Run(item.config, item.tables, item.metrics, None, item.provenance)
+    runs = list(found.values())
+    today = code_of(book, name).digest if runs else ""
+    stale = [f"benchmarks.{name}"] if any(run.provenance["code"]["digest"] != today for run in runs) else []
+    return Records(f"bench-{name}", runs, [as_dict(Bench(name, True, "any", "cpu"))], stale)
+
+
+def all_recorded(*, measure: bool = False, device: str = "cpu") -> Records:
+    """The recorded rows of all benches; with `measure`, those that this machine lacks are run first."""
+    book = Book.find()
+    for name in names(book) if measure else ():
+        if all(run.config["hardware"] != provenance.hardware(device) for run in recorded(name, book).runs):
+            start = time.perf_counter()
+            keep(book, name, list(rows(book, name, full=True)), True, device, time.perf_counter() - start)
+    parts = [recorded(name, book) for name in names(book)]
+    runs = [run for part in parts for run in part.runs]
+    stale = [name for part in parts for name in part.stale]
+    return Records("bench-*", runs, [], stale)

@@ -1,0 +1,279 @@
+"""`Chapter`: what a notebook of the book calls to show figures, tables and results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invex.lab import closure, profiles, provenance
+from invex.press import artefact as files
+from invex.press import card, cite, claims, parameters, records_view
+from invex.press.artefact import Manifest
+from invex.press.book import Book
+from invex.press.card import Html, Interactive
+from invex.press.markup import chip, copyable, definitions, expected, measured, slug, typeset
+from invex.press.records_view import Records
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["Chapter", "Interactive"]
+
+Text = str | Callable[[], str]
+
+
+class Chapter:
+    """One chapter while it executes.
+
+    Args:
+        name: its path in the book without suffix, ``initialisation/signal-propagation``.
+        profile: ``quick``, ``recorded`` or ``paper``.
+        seed: of everything that is computed here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        KeyError: if no data lie beside a chapter of that name.
+        ValueError: on an unknown profile.
+    """
+
+    def __init__(self, name: str, *, profile: str = "recorded", seed: int = 0, device: str = "auto") -> None:
+        self.name, self.profile, self.seed = name, profiles.profile(profile).name, seed
+        self.quick = profile == "quick"
+        self._asked = device
+        self._catalogue = claims.load(Book.find())
+        if name not in self._catalogue.chapters:
+            raise KeyError(f"no book/{name}.yml beside a page of _toc.yml")
+        self._data = self._catalogue.chapters[name]
+        made = os.environ.get("INVEX_ARTEFACTS")
+        self._in_book = made is not None
+        self._folder = Path(made or self._catalogue.book.artefacts / "interactive") / profile / name
+        self._root = "../" * name.count("/")
+        self._shown: dict[str, Any] = {"chapter": name, "profile": profile, "artefacts": {}, "results": {}}
+
+    @cached_property
+    def device(self) -> str:
+        """The device that ``auto`` stands for here, by torch's name."""
+        return provenance.resolve(self._asked)
+
+    def header(self) -> Html:
+        """Show what the chapter is made from, what a rerun costs at each profile, and its command."""
+        work = cite.entries(self._catalogue.book).get(self._data.work)
+        rows = [
+            ("Source", typeset(escape(cite.reading(work))) if work else ""),
+            ("Data", escape(", ".join(self._data.data))),
+            ("Cost", escape("; ".join(f"{name}: {text}" for name, text in self._data.cost.items()))),
+            ("Rerun", copyable(self._command, "the command that reruns this chapter", "rerun-command")),
+        ]
+        return Html(f'<div class="ix-header">{definitions(rows)}</div>')
+
+    def figure(
+        self,
+        id: str,
+        draw: Callable[[], Figure],
+        *,
+        data: pd.DataFrame | Mapping[str, pd.DataFrame],
+        alt: Text,
+        caption: Text,
+        records: Records | None = None,
+        sources: Sequence[str] = (),
+        wide: bool = False,
+        interactive: Interactive | None = None,
+    ) -> Html:
+        """Draw a figure under the house style, write its files, and show it with its card.
+
+        Args:
+            id: of an artefact declared beside the chapter; permanent, it is the figure's address.
+            draw: called without arguments; returns a matplotlib figure.
+            data: what is drawn, a frame or named frames, offered as CSV.
+            alt: the finding in words, for those who do not see it; a function is called after `draw`.
+            caption: the finding first, then the set-up; a function is called after `draw`.
+            records: the runs drawn, if any; without runs, a placeholder stands there and nothing is drawn.
+            sources: names of the data sets behind it.
+            wide: take the margin as well.
+            interactive: shown instead of the picture where scripts run.
+        """
+        from invex.press import style
+
+        if records is not None and records.empty:
+            return self._missing(id, records)
+        folder = files.fresh(self._folder / id)
+        with style.house(style.WIDE if wide else style.WIDTH):
+            size = files.save_figure(draw(), folder, id, quick=self.quick)
+        manifest = self._finish(id, folder, data, caption, records, sources, alt=_text(alt), size=size)
+        body = card.picture(manifest, self._address(id)) if self._in_book else card.embedded(manifest, folder)
+        if interactive is not None and self._in_book:
+            body = card.interactive(interactive, body, id, self._root)
+        return self._show(manifest, body, folder, wide=wide)
+
+    def table(
+        self,
+        id: str,
+        frame: pd.DataFrame,
+        *,
+        caption: Text,
+        records: Records | None = None,
+        sources: Sequence[str] = (),
+        digits: int | Mapping[str, int] | None = None,
+        best: Mapping[str, str] | None = None,
+    ) -> Html:
+        """Show a table with its card; arguments as of `figure` and `card.table`."""
+        if records is not None and records.empty:
+            return self._missing(id, records)
+        folder = files.fresh(self._folder / id)
+        manifest = self._finish(id, folder, frame, caption, records, sources)
+        return self._show(manifest, card.table(frame, digits, best), folder)
+
+    def result(
+        self,
+        claim_id: str,
+        value: Any,
+        *,
+        low: float | None = None,
+        high: float | None = None,
+        n: int | None = None,
+        note: str | None = None,
+    ) -> Html:
+        """Register a measured value for a claim, and show it beside the paper's with its verdict.
+
+        Args:
+            claim_id: of a claim declared beside the chapter.
+            value: a number, names in order (best first), true or false, or a mapping of numbers.
+            low: lower end of its confidence interval.
+            high: upper end.
+            n: number of repetitions behind it.
+            note: the cause, where it differs.
+        """
+        claim = self._declared(self._data.claims, claim_id)
+        result = files.plain({"value": value, "low": low, "high": high, "n": n, "note": note})
+        number = self._check_number(claim.artefact)
+        self._shown["results"][claim_id] = result
+        self._save()
+        verdict = claims.QUICK if self.quick else claims.verdict(claim, result["value"])
+        side = "paper" if self._data.work else "aim"
+        paper = f'<span class="ix-aside">({side}: {expected(claim)})</span>' if claim.kind != "trend" else ""
+        what = typeset(escape(claim.what, quote=False))
+        body = f"{number}{what}: {measured(claim, result)} {paper} {chip(verdict)}"
+        return Html(f'<p class="ix-result" id="{slug(claim_id)}">{body}</p>')
+
+    def glue(self, name: str, value: Any, fmt: str = "{:.3g}") -> None:
+        """Keep a computed value for the prose, where ``{glue:text}`` with this name writes it."""
+        from IPython.display import publish_display_data
+
+        text = value if isinstance(value, str) else typeset(fmt.format(value))
+        kind = "application/papermill.record/"
+        publish_display_data(
+            {f"{kind}text/plain": repr(text)}, {"scrapbook": {"name": name, "mime_prefix": kind}}
+        )
+
+    def records(self, experiment: str, **equals: Any) -> Records:
+        """Return the recorded runs of an experiment whose configurations have these values.
+
+        Under ``quick`` its quick configurations run here; under ``paper`` what is missing is recorded first.
+        """
+        folder = self._catalogue.book.records
+        if self.quick:
+            return records_view.live(experiment, equals, self.device)
+        if self.profile == "paper":
+            records_view.complete(folder, experiment, equals, self.device)
+        return records_view.recorded(folder, experiment, equals)
+
+    @property
+    def _command(self) -> str:
+        return f"invex run {self.name} --profile {self.profile} -p seed={self.seed}"
+
+    def _finish(
+        self,
+        id: str,
+        folder: Path,
+        data: pd.DataFrame | Mapping[str, pd.DataFrame],
+        caption: Text,
+        records: Records | None,
+        sources: Sequence[str],
+        **more: Any,
+    ) -> Manifest:
+        """Write what lies beside the picture, and return the manifest."""
+        files.save_data(data, folder, id)
+        made = self._made(records, sources)
+        version = ", ".join(filter(None, [f"profile {self.profile}", made.get("commit")]))
+        bibtex = cite.bibtex(self._catalogue, id, sources, version=version)
+        (folder / f"{id}.bib").write_text(bibtex, encoding="utf-8")
+        if records is not None and not self.quick:
+            more |= {"partial": records.partial, "stale": list(records.stale)}
+        manifest = replace(
+            self._manifest(id), caption=_text(caption), sources=list(sources), provenance=made, **more
+        )
+        return self._register(replace(manifest, files=files.hashes(folder)), folder)
+
+    def _missing(self, id: str, records: Records) -> Html:
+        caption = f"{self._manifest(id).title}: not attempted, no run of {records.experiment} is recorded."
+        manifest = replace(self._manifest(id), caption=caption, placeholder=True)
+        self._register(manifest, files.fresh(self._folder / id))
+        return card.artefact(manifest, card.placeholder(records.command), "", "")
+
+    def _show(self, manifest: Manifest, body: str, folder: Path, *, wide: bool = False) -> Html:
+        bibtex = (folder / f"{manifest.id}.bib").read_text(encoding="utf-8")
+        return card.artefact(manifest, body, bibtex, self._address(manifest.id), wide=wide)
+
+    def _check_number(self, id: str) -> str:
+        """Return number and anchor of a check that no figure shows, before the first of its results."""
+        known = self._data.artefacts[id]
+        before = {self._data.claims[name].artefact for name in self._shown["results"]}
+        if known.kind != "claim" or id in before:
+            return ""
+        return f'<a class="ix-number" id="{id}" href="#{id}">{known.label}</a> '
+
+    def _manifest(self, id: str) -> Manifest:
+        known = self._declared(self._data.artefacts, id)
+        return Manifest(
+            id, known.kind, known.label, known.title, self.name, self.profile, self._command, self.quick
+        )
+
+    def _register(self, manifest: Manifest, folder: Path) -> Manifest:
+        files.save_json(folder / "manifest.json", vars(manifest))
+        self._shown["artefacts"][manifest.id] = vars(manifest)
+        self._save()
+        return manifest
+
+    def _save(self) -> None:
+        files.save_json(self._folder / "results.json", self._shown)
+
+    def _address(self, id: str) -> str:
+        return f"{self._root}figures/{id}/{id}"
+
+    def _declared(self, known: Mapping[str, Any], name: str) -> Any:
+        if name not in known:
+            raise KeyError(f"{name!r} is not declared in book/{self.name}.yml; there are: {', '.join(known)}")
+        return known[name]
+
+    def _made(self, records: Records | None, sources: Sequence[str]) -> dict[str, str]:
+        """Return where the numbers come from: computed here, unless runs say otherwise."""
+        here = {
+            "profile": self.profile,
+            "seeds": str(self.seed),
+            "data": ", ".join(sources),
+            "device": provenance.hardware(self.device),
+            "commit": (provenance.commit() or "")[:12],
+            "code": self._code,
+            "versions": ", ".join(f"{name} {version}" for name, version in provenance.versions().items()),
+        }
+        return {
+            name: text for name, text in (here | (records.provenance() if records else {})).items() if text
+        }
+
+    @cached_property
+    def _code(self) -> str:
+        """Digest of the library functions that the chapter's cells reach."""
+        cells = parameters.notebook(self._catalogue.book.text(self.name)).cells
+        code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        reached = closure.source_digest(code, closure.SCOPE)
+        return reached.digest if reached.functions else ""
+
+
+def _text(text: Text) -> str:
+    return text if isinstance(text, str) else text()

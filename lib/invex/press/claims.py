@@ -1,0 +1,250 @@
+"""What the sources claim, as data: the book's artefacts, each chapter's claims, and the verdict on a value.
+
+``book/artefacts.yml`` lists every figure, table and headline number of the sources. Beside each chapter,
+``book/<part>/<slug>.yml`` says which of them it holds, in which order, and what is checked of each. A verdict
+is computed from a measured value and the tolerance declared there; nothing here executes a chapter.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from invex.press.book import Book
+
+REPRODUCED, SAME_ORDER, DIFFERS = "reproduced", "same order", "differs"
+IN_PART, QUICK, NOT_ATTEMPTED = "in part", "quick", "not attempted"
+VERDICTS = (REPRODUCED, SAME_ORDER, DIFFERS, IN_PART, QUICK, NOT_ATTEMPTED)
+ARTEFACT_KINDS = ("figure", "table", "claim")
+CLAIM_KINDS = ("value", "order", "trend", "bound")
+RELATIONS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
+
+
+class ClaimsError(ValueError):
+    """A mistake in the book's own data; the message names the file and the id."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A figure, table or claim; ``number`` ("2.1") and ``chapter`` are those of the chapter that holds it."""
+
+    id: str
+    kind: str
+    title: str
+    work: str
+    source: str = ""
+    expects: str = ""
+    page: str = ""
+    chapter: str = ""
+    number: str = ""
+    listed: bool = True
+
+    @property
+    def label(self) -> str:
+        """``Figure 2.1``; claims are called checks, because that is what the chapter does with them."""
+        return f"{'Check' if self.kind == 'claim' else self.kind.capitalize()} {self.number}".strip()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A checkable statement about an artefact; ``paper`` is what the source reports, see `verdict`."""
+
+    id: str
+    artefact: str
+    what: str
+    kind: str
+    paper: Any
+    tolerance: float | None = None
+    reason: str = ""
+    unit: str = ""
+    relation: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class ChapterData:
+    """The data beside one chapter, in the order in which its artefacts are numbered."""
+
+    slug: str
+    title: str
+    work: str
+    artefacts: dict[str, Artefact]
+    claims: dict[str, Claim]
+    data: tuple[str, ...] = ()
+    cost: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All chapters' data, and ``artefacts``: every one of the sources in their order, then the book's own."""
+
+    book: Book
+    chapters: dict[str, ChapterData]
+    artefacts: dict[str, Artefact]
+
+    def claims_of(self, artefact: str) -> list[Claim]:
+        """Return the claims made about one artefact, in the order of its chapter."""
+        chapter = self.chapters.get(self.artefacts[artefact].chapter)
+        return [c for c in chapter.claims.values() if c.artefact == artefact] if chapter else []
+
+
+def load(book: Book) -> Catalogue:
+    """Read and validate the data of the whole book; chapters are numbered in the order of its contents.
+
+    Raises:
+        ClaimsError: on an unknown kind or field, a duplicate id, a claim about an undeclared artefact, a
+            value without tolerance, or a tolerance without a reason.
+    """
+    wanted = _listed(book.source / "artefacts.yml")
+    paths = [path for page in book.pages() if (path := book.source / f"{page}.yml").is_file()]
+    chapters: dict[str, ChapterData] = {}
+    held: dict[str, Artefact] = {}
+    for number, path in enumerate(paths, start=1):
+        slug = path.relative_to(book.source).with_suffix("").as_posix()
+        chapters[slug] = chapter = _chapter(path, slug, number, wanted)
+        for name in held.keys() & chapter.artefacts.keys():
+            raise ClaimsError(f"{path}: {name}: duplicate id, also in {held[name].chapter}.yml")
+        held |= chapter.artefacts
+    return Catalogue(book, chapters, {**{name: held.get(name, a) for name, a in wanted.items()}, **held})
+
+
+def _listed(path: Path) -> dict[str, Artefact]:
+    works = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    entries = [entry | {"work": work} for work, group in works.items() for entry in group]
+    return _unique(path, (_listed_one(path, entry) for entry in entries))
+
+
+def _listed_one(path: Path, entry: dict[str, str]) -> Artefact:
+    kind, expects = _one_of(path, entry, ARTEFACT_KINDS), entry.get("expects", "")
+    source = _source(entry["id"].partition("-")[2])
+    return Artefact(entry["id"], kind, entry["what"], entry["work"], source, expects, entry["page"])
+
+
+def _source(name: str) -> str:
+    """Return where a source has it, from the id: ``fig3.1`` is ``Figure 3.1``; empty if it has no number."""
+    known = {"fig": "Figure", "tab": "Table", "prop": "Proposition", "thm": "Theorem", "eq": "Eq."}
+    found = re.fullmatch(rf"({'|'.join(known)})([a-z]?[\d.-]+)", name)
+    return f"{known[found[1]]} {found[2].upper()}" if found else ""
+
+
+def _chapter(path: Path, slug: str, number: int, wanted: Mapping[str, Artefact]) -> ChapterData:
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    work, title = raw.get("work", ""), raw.get("title")
+    _require(bool(title), path, slug, "a chapter's data needs a title")
+    artefacts = _unique(
+        path, (_artefact(path, slug, entry, work, wanted) for entry in raw.get("artefacts", []))
+    )
+    for kind in ARTEFACT_KINDS:
+        for count, name in enumerate([n for n, a in artefacts.items() if a.kind == kind], start=1):
+            artefacts[name] = replace(artefacts[name], number=f"{number}.{count}")
+    claims = _unique(path, (_claim(path, entry, artefacts) for entry in raw.get("claims", [])))
+    return ChapterData(slug, title, work, artefacts, claims, tuple(raw.get("data", ())), raw.get("cost", {}))
+
+
+def _artefact(
+    path: Path, slug: str, entry: dict[str, str], work: str, wanted: Mapping[str, Artefact]
+) -> Artefact:
+    """Return one artefact; an id of a source's family is in the list, or one of the list and ``-...``."""
+    name = entry.get("id", "?")
+    _require({"id", "kind", "title"} <= entry.keys(), path, name, "an artefact needs id, kind and title")
+    family = name.split("-")[0]
+    known = any(name == other or name.startswith(f"{other}-") for other in wanted)
+    ours = family not in {artefact.work for artefact in wanted.values()}
+    _require(known or ours, path, name, f"not in artefacts.yml, although {family} is one of the sources")
+    listed = wanted.get(name)
+    return Artefact(
+        name, _one_of(path, entry, ARTEFACT_KINDS), entry["title"], listed.work if listed else work,
+        entry.get("source", ""), listed.expects if listed else "", slug, slug, listed=listed is not None,
+    )  # fmt: skip
+
+
+def _claim(path: Path, entry: dict[str, Any], artefacts: Mapping[str, Artefact]) -> Claim:
+    name = entry.get("id", "?")
+    if unknown := entry.keys() - Claim.__dataclass_fields__.keys():
+        raise ClaimsError(f"{path}: {name}: unknown field {', '.join(sorted(unknown))}")
+    if missing := {"id", "artefact", "what", "kind", "paper"} - entry.keys():
+        raise ClaimsError(f"{path}: {name}: missing field {', '.join(sorted(missing))}")
+    claim, kind = Claim(**entry), _one_of(path, entry, CLAIM_KINDS)
+    _require(claim.artefact in artefacts, path, name, f"its artefact {claim.artefact} is not in this file")
+    _require(kind != "value" or claim.tolerance is not None, path, name, "a value needs a tolerance")
+    _require(claim.tolerance is None or bool(claim.reason), path, name, "a tolerance needs its reason")
+    _require(
+        kind != "bound" or claim.relation in RELATIONS, path, name, f"relation is one of {list(RELATIONS)}"
+    )
+    _require(kind != "trend" or claim.paper is True, path, name, "a trend's paper value is true")
+    _require(kind != "order" or isinstance(claim.paper, list), path, name, "an order's paper value is a list")
+    return claim
+
+
+def _one_of(path: Path, entry: dict[str, Any], kinds: tuple[str, ...]) -> str:
+    _require(
+        entry["kind"] in kinds,
+        path,
+        entry["id"],
+        f"unknown kind {entry['kind']!r}, not of {', '.join(kinds)}",
+    )
+    return str(entry["kind"])
+
+
+def _unique(path: Path, items: Iterable[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in items:
+        _require(item.id not in found, path, item.id, "duplicate id")
+        found[item.id] = item
+    return found
+
+
+def _require(holds: bool, path: Path, name: str, complaint: str) -> None:
+    if not holds:
+        raise ClaimsError(f"{path}: {name}: {complaint}")
+
+
+def verdict(claim: Claim, value: Any) -> str:
+    """Compare a measured value with the paper's.
+
+    ``value``: a number within ``tolerance`` of the paper's; a mapping of numbers, all within it, or at least
+    ranked as in the paper (`SAME_ORDER`). ``order``: names in the paper's order, best first; a nested list is
+    a tie. ``trend``: true. ``bound``: the relation holds. A number that is not finite differs.
+    """
+    if claim.kind == "order":
+        holds = _ordered(claim.paper, list(value))
+    elif claim.kind == "trend":
+        holds = value is True
+    elif claim.kind == "bound":
+        holds = math.isfinite(value) and RELATIONS[claim.relation](value, claim.paper)
+    elif isinstance(claim.paper, Mapping):
+        return _mapping(claim, value)
+    else:
+        holds = _near(value, claim)
+    return REPRODUCED if holds else DIFFERS
+
+
+def _mapping(claim: Claim, value: Mapping[str, float]) -> str:
+    if value.keys() != claim.paper.keys() or not all(map(math.isfinite, value.values())):
+        return DIFFERS
+    if all(_near(value[name], replace(claim, paper=paper)) for name, paper in claim.paper.items()):
+        return REPRODUCED
+    ranked = sorted(value, key=value.__getitem__) == sorted(value, key=claim.paper.__getitem__)
+    return SAME_ORDER if ranked else DIFFERS
+
+
+def _near(value: float, claim: Claim) -> bool:
+    """Say whether a number agrees; the slack of 1e-12 forgives decimal tolerances their binary form."""
+    return math.isfinite(value) and abs(value - claim.paper) <= (claim.tolerance or 0.0) + 1e-12 * abs(
+        claim.paper
+    )
+
+
+def _ordered(paper: list[Any], measured: list[str]) -> bool:
+    for group in ([entry] if isinstance(entry, str) else entry for entry in paper):
+        head, measured = measured[: len(group)], measured[len(group) :]
+        if sorted(head) != sorted(group):
+            return False
+    return not measured

@@ -1,0 +1,16 @@
+"""The command `invex`, put together from the commands of each module."""
+
+import typer
+
+from invex.press.cli import bench, book, runs
+
+app = typer.Typer(
+    help="Build, rerun, record and cite the book *Convex, Invertible, Invariant*.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (book, runs, bench):
+    part.register(app)

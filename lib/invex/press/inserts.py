@@ -1,0 +1,21 @@
+"""What is written into pages when the book is built: scoreboard, gallery, ledger, status."""
+
+import re
+
+from invex.press import ledger, status
+from invex.press.book import Book
+
+MARK = re.compile(r"^<!-- insert: (scoreboard|gallery|table|status) -->$", re.MULTILINE)
+
+
+def fill(book: Book, profile: str, page: str) -> str:
+    """Return a page's source with every `<!-- insert: NAME -->` line replaced by what NAME stands for."""
+
+    def part(match: re.Match[str]) -> str:
+        if match[1] == "status":
+            return status.markdown(book, profile)
+        found = ledger.ledger(book.root, book.artefacts, profile)
+        html = getattr(found, f"{match[1]}_html")("../" * page.count("/"))
+        return f"````{{raw}} html\n{html}\n````\n"
+
+    return MARK.sub(part, book.text(page))

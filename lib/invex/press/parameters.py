@@ -1,0 +1,73 @@
+"""The parameters of a chapter: what its cell declares, and values typed by a reader checked against it."""
+
+import ast
+from typing import Any
+
+import jupytext
+from nbformat import NotebookNode
+
+
+class ParameterError(ValueError):
+    """A parameter that the chapter does not have, or a value of another type than its default."""
+
+
+def notebook(text: str) -> NotebookNode:
+    """Return the notebook that a MyST chapter describes, without outputs."""
+    return jupytext.reads(text, fmt="md:myst")
+
+
+def declared(text: str) -> dict[str, Any]:
+    """Return name -> default of the chapter's cell tagged `parameters`.
+
+    Raises:
+        ParameterError: if there is no such cell, or a default is not a literal.
+    """
+    for cell in notebook(text).cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            return dict(_assignment(statement) for statement in ast.parse(cell.source).body)
+    raise ParameterError("the chapter has no cell tagged `parameters`")
+
+
+def _assignment(statement: ast.stmt) -> tuple[str, Any]:
+    match statement:
+        case (
+            ast.Assign(targets=[ast.Name(id=name)], value=value)
+            | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+        ):
+            try:
+                return name, ast.literal_eval(value)
+            except ValueError:
+                pass
+    raise ParameterError(f"not a plain `name = literal` in the parameters cell: {ast.unparse(statement)}")
+
+
+def parse(pairs: list[str], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of `name=value` pairs, read as the type of each default.
+
+    Raises:
+        ParameterError: naming the unknown parameter or the wrong value, and listing what exists.
+    """
+    listing = ", ".join(f"{name}={default!r}" for name, default in defaults.items())
+    values = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or name not in defaults:
+            raise ParameterError(f"no parameter {name!r}; the chapter has: {listing}")
+        values[name] = _typed(name, text, defaults[name])
+    return values
+
+
+def _typed(name: str, text: str, default: Any) -> Any:
+    """Return `text` as the type of `default`; a whole number is a float where a float is the default."""
+    if isinstance(default, str):
+        return text
+    try:
+        value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError):
+        value = text
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if default is not None and type(value) is not type(default):
+        kind = type(default).__name__
+        raise ParameterError(f"{name}={text!r} is not of type {kind}; its default is {default!r}")
+    return value

@@ -1,0 +1,162 @@
+"""The recorded runs of an experiment as a chapter sees them: tidy tables, what is missing, what is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invex.lab import closure, experiments, sweep
+from invex.lab.config import as_dict
+from invex.lab.records import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its full configuration, and what it left."""
+
+    config: Mapping[str, Any]
+    tables: Mapping[str, Mapping[str, Sequence[Any]]]
+    metrics: Mapping[str, Any]
+    failed: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Records:
+    """The runs of one experiment that match a selection.
+
+    Attributes:
+        experiment: its name.
+        runs: what was found, in the order of ``expected``.
+        expected: the full configurations of the profile that match.
+        stale: names of the functions that changed since a run was recorded.
+    """
+
+    experiment: str
+    runs: Sequence[Run]
+    expected: Sequence[Mapping[str, Any]]
+    stale: Sequence[str] = ()
+
+    @property
+    def command(self) -> str:
+        """The command that makes what is missing."""
+        if self.experiment.startswith("bench-"):
+            return f"invex bench {self.experiment.removeprefix('bench-')} --full --record"
+        return f"invex record {self.experiment} --profile paper"
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no run that can be drawn."""
+        return all(run.failed for run in self.runs)
+
+    def frame(self, table: str = "curve") -> pd.DataFrame:
+        """Return one table of all runs below each other, with the configuration's fields as columns."""
+        import pandas as pd
+
+        found = [run for run in self.runs if table in run.tables]
+        parts = [pd.DataFrame(run.tables[table]).assign(**_columns(run.config)) for run in found]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def metrics(self) -> pd.DataFrame:
+        """Return one row a run: configuration, metrics, and ``failed`` (empty, or the reason)."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [{**_columns(r.config), **r.metrics, "failed": r.failed or ""} for r in self.runs]
+        )
+
+    def count(self, name: str = "seed") -> int:
+        """Return the number of distinct values of a field among the runs."""
+        return len({str(run.config[name]) for run in self.runs})
+
+    @property
+    def partial(self) -> str:
+        """Return ``3 of 10 seeds``, or ``24 of 120 runs`` if a seed lacks some; empty if all are there."""
+        if len(self.runs) >= len(self.expected):
+            return ""
+        seeds, of = self.count("seed"), len({entry["seed"] for entry in self.expected})
+        if len(self.runs) * of == seeds * len(self.expected):
+            return f"{seeds} of {of} seeds"
+        return f"{len(self.runs)} of {len(self.expected)} runs"
+
+    def provenance(self) -> dict[str, str]:
+        """Return what the runs' provenances say, in the words of a card; distinct values are joined."""
+        whole = [run.provenance for run in self.runs]
+
+        def named(key: str) -> Iterable[str]:
+            return (f"{name} {value}" for entry in whole for name, value in entry.get(key, {}).items())
+
+        seeds = sorted({run.config["seed"] for run in self.runs})
+        found = {
+            "seeds": ", ".join(map(str, seeds)),
+            "data": _joined(named("data")),
+            "device": _joined(entry.get("device", "") for entry in whole),
+            "recorded": _joined(entry.get("when", "")[:10] for entry in whole),
+            "commit": _joined((entry.get("commit") or "")[:12] for entry in whole),
+            "code": _joined(entry.get("code", {}).get("digest", "") for entry in whole),
+            "versions": _joined(named("versions")),
+        }
+        return {name: text for name, text in found.items() if text}
+
+
+def recorded(folder: Path, experiment: str, selection: Mapping[str, Any]) -> Records:
+    """Return the runs of the ``paper`` profile that lie in the store.
+
+    Args:
+        folder: of the store.
+        experiment: name of a module of `invex.experiments`.
+        selection: fields of the configuration that must have these values (a list: one of them).
+    """
+    found = experiments.find(experiment)
+    expected = _select(found, "paper", selection)
+    items = [item for config in expected if (item := Store(folder).get(found.name, config))]
+    today = found.code().functions
+    stale = {n for item in items for n in closure.changed(item.provenance["code"]["functions"], today)}
+    runs = [Run(item.config, item.tables, item.metrics, item.failed, item.provenance) for item in items]
+    return Records(experiment, runs, [as_dict(config) for config in expected], sorted(stale))
+
+
+def live(experiment: str, selection: Mapping[str, Any], device: str) -> Records:
+    """Run the ``quick`` configurations that match, here and now; nothing is stored."""
+    found = experiments.find(experiment)
+    expected = _select(found, "quick", selection)
+    batches: dict[Any, list[Any]] = {}
+    for config in expected:
+        batches.setdefault(found.batch_key(config), []).append(config)
+    runs = []
+    for batch in batches.values():
+        for config, out in found.module.run(batch, device=device, folder=None, progress=lambda text: None):
+            runs.append(Run(as_dict(config), out.tables, out.metrics, out.failed, {"data": out.data}))
+    return Records(experiment, runs, [as_dict(config) for config in expected])
+
+
+def complete(folder: Path, experiment: str, selection: Mapping[str, Any], device: str) -> None:
+    """Run and record those ``paper`` configurations that match and have no record yet."""
+    found = experiments.find(experiment)
+    configs = tuple(_select(found, "paper", selection))
+    report = sweep.sweep(sweep.Plan(found, configs, "paper", Store(folder), device))
+    if report.raised:
+        raise RuntimeError("; ".join(f"{name}: {reason}" for name, reason in report.raised.items()))
+
+
+def _select(found: experiments.Experiment, profile: str, selection: Mapping[str, Any]) -> list[Any]:
+    known = found.module.Config.__dataclass_fields__
+    if unknown := selection.keys() - known.keys():
+        raise TypeError(f"{found.name} has no field {', '.join(unknown)}; there are {', '.join(known)}")
+    wanted = {name: value if isinstance(value, list) else [value] for name, value in selection.items()}
+    configs = found.configs(profile)
+    return [c for c in configs if all(getattr(c, name) in values for name, values in wanted.items())]
+
+
+def _columns(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration as columns: a list becomes text, so that it can be grouped by."""
+    return {name: ", ".join(map(str, v)) if isinstance(v, list) else v for name, v in config.items()}
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ", ".join(sorted({value for value in values if value}))

@@ -1,0 +1,47 @@
+"""One chapter rerun with a reader's parameters into a folder of its own, with a page to read."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invex.press import execute, site
+from invex.press.book import Book
+from invex.press.parameters import declared, parse
+
+
+def values(book: Book, chapter: str, profile: str, pairs: list[str]) -> dict[str, Any]:
+    """Return the chapter's parameters with `name=value` pairs put in.
+
+    Raises:
+        ParameterError: for an unknown name or a value of the wrong type.
+    """
+    defaults = declared(book.text(chapter)) | {"profile": profile}
+    return defaults | parse(pairs, defaults)
+
+
+def rerun(
+    book: Book, chapter: str, parameters: dict[str, Any], out: Path | None, report: Callable[[str, str], None]
+) -> Path:
+    """Execute one chapter and build its page; return the page's path.
+
+    Raises:
+        BuildError: naming the cell that failed, or what the builder said.
+    """
+    key = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
+    out = (out or book.build / "runs" / f"{Path(chapter).name}-{key}").resolve()
+    profile = parameters["profile"]
+    job = execute.Job(chapter, parameters, out / "results" / profile / chapter, strict=False)
+    (done,) = execute.run(book, [job], 1, report)
+    if done.error:
+        raise site.BuildError(f"{chapter}: {done.error}")
+    stage = site.lay_out(book, profile, out / "stage", [chapter, "references"], out / "results")
+    toc = {"format": "jb-book", "root": chapter, "chapters": [{"file": "references"}]}
+    (stage / "_toc.yml").write_text(json.dumps(toc), encoding="utf-8")
+    html = site.sphinx(stage, out / "work", strict=False)
+    site.swap(html, out / "html")
+    for folder in ("stage", "work"):
+        shutil.rmtree(out / folder)
+    return out / "html" / f"{chapter}.html"

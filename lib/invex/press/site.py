@@ -1,0 +1,123 @@
+"""The site: executed chapters and made pages laid out on a stage, built by Jupyter Book, swapped in whole."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+import invex
+from invex.press.book import Book
+from invex.press.execute import NOTEBOOK, SUMMARY
+from invex.press.inserts import fill
+
+NOT_A_FIGURE = {NOTEBOOK, SUMMARY, "results.json"}
+
+
+class BuildError(Exception):
+    """The site could not be made; the old one is untouched."""
+
+
+def publish(book: Book, profile: str) -> bool:
+    """Build the site of a profile into `book.html`; return False if nothing on the stage had changed.
+
+    Raises:
+        BuildError: with the warnings and errors of the builder; the site that was there stays.
+    """
+    stage = lay_out(book, profile, book.build / "stage", book.pages(), book.artefacts)
+    mark, digest = book.build / "html.digest", _digest(stage)
+    if (book.html / "index.html").is_file() and mark.is_file() and mark.read_text() == digest:
+        return False
+    fresh = sphinx(stage, book.build / "site")
+    swap(fresh, book.html)
+    mark.write_text(digest)
+    return True
+
+
+def lay_out(book: Book, profile: str, stage: Path, pages: list[str], artefacts: Path) -> Path:
+    """Fill a fresh folder with what the site of some pages is made of, and return it."""
+    shutil.rmtree(stage, ignore_errors=True)
+    hidden = shutil.ignore_patterns("records", "*.yml", "*.md", ".*")
+    shutil.copytree(book.source, stage, ignore=hidden)
+    (stage / "_extra").mkdir()
+    if (stage / "interactives").is_dir():  # not under _static, whose scripts Jupyter Book loads on every page
+        (stage / "interactives").rename(stage / "_extra" / "interactives")
+    (stage / "_config.yml").write_text(_config(book), encoding="utf-8")
+    (stage / "_toc.yml").write_text((book.root / "_toc.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    chapters = set(book.chapters())
+    for page in pages:
+        target = stage / page
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = artefacts / profile / page
+        if page in chapters:
+            shutil.copy(made / NOTEBOOK, target.with_name(f"{target.name}.ipynb"))
+            _copy_figures(made, stage / "_extra" / "figures")
+        else:
+            target.with_name(f"{target.name}.md").write_text(fill(book, profile, page), encoding="utf-8")
+    shutil.copytree(book.root / "static_vendor", stage / "_extra" / "static_vendor")
+    return stage
+
+
+def _copy_figures(made: Path, figures: Path) -> None:
+    for folder in made.iterdir():
+        if folder.is_dir():
+            shutil.copytree(folder, figures / folder.name, dirs_exist_ok=True)
+
+
+def _config(book: Book) -> str:
+    """Return the site's configuration; launch buttons appear only where a repository is named."""
+    config = yaml.safe_load((book.root / "_config.yml").read_text(encoding="utf-8"))
+    address = os.environ.get("INVEX_REPOSITORY_URL", "")
+    if address:
+        config["repository"] = {"url": address, "path_to_book": "book"}
+        config["launch_buttons"]["binderhub_url"] = "https://mybinder.org"
+    return yaml.safe_dump(config)
+
+
+def sphinx(stage: Path, out: Path, strict: bool = True) -> Path:
+    """Run Jupyter Book on a stage into a fresh folder and return that of the pages."""
+    shutil.rmtree(out, ignore_errors=True)
+    flags = ["-W", "-n", "--keep-going"] if strict else []
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        "build",
+        str(stage),
+        "--path-output",
+        str(out),
+        *flags,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"})
+    html = out / "_build" / "html"
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "WARNING" in line or "Error" in line]
+        shutil.rmtree(out)
+        raise BuildError("\n".join(lines) or done.stderr[-2000:])
+    return html
+
+
+def swap(fresh: Path, site: Path) -> None:
+    """Put a finished folder in the place of the old site; the old one comes back if that fails."""
+    old = site.with_name(f"{site.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if site.exists():
+        site.rename(old)
+    try:
+        fresh.rename(site)
+    except OSError:
+        if old.exists():
+            old.rename(site)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _digest(stage: Path) -> str:
+    """Return the digest of a stage, names and contents, and of the library, which the API page shows."""
+    total = hashlib.sha256()
+    for root in (stage, Path(invex.__file__).parent):
+        for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+            total.update(path.relative_to(root).as_posix().encode())
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,80 @@
+"""Drawings of the Rosenbrock chapter: what they show is what they were given."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from invex.analysis.pullback import level_curves, pointers
+from invex.charts import invariances as charts
+from invex.press.style import house
+
+ORIGIN = torch.zeros(2, dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def curves():
+    def circle(z):
+        return z.square().sum(-1)
+
+    return level_curves(circle, torch.clone, torch.clone, ORIGIN, [0.04, 0.09, 0.16], angles=24)
+
+
+@pytest.fixture(scope="module")
+def minimum():
+    return charts.frame(ORIGIN[None], ORIGIN[None]).iloc[0]
+
+
+def test_frames_hold_every_point_once(curves):
+    rows = charts.curve_frame(curves)
+    assert list(rows.columns) == ["level", "angle", "x1", "x2", "z1", "z2"]
+    assert len(rows) == 3 * 24
+    np.testing.assert_allclose(np.hypot(rows["x1"], rows["x2"]) ** 2, rows["level"], rtol=1e-6)
+    np.testing.assert_allclose(np.arctan2(rows["z2"], rows["z1"]) % (2 * math.pi), rows["angle"], atol=1e-9)
+
+
+def test_figures_are_drawn(curves, minimum):
+    rows = charts.curve_frame(curves)
+    one = rows[rows["level"] == rows["level"].iloc[0]]
+    rays = charts.ray_frame(*reversed(pointers(torch.clone, ORIGIN, curves.latent[0, ::6])))
+    eigenvalues = pd.DataFrame({"network": ["a"] * 5 + ["b"] * 5, "smallest": np.linspace(-3, 3, 10)})
+    crossings = pd.DataFrame({"network": ["a", "b", "b"], "count": [1, 1, 3], "share": [1.0, 0.7, 0.3]})
+    with house():
+        assert len(charts.level_curve(one.assign(y=1.0), one, minimum).axes) == 3
+        assert len(charts.pointer(one, rays, minimum).axes) == 2
+        assert len(charts.level_curves(rows, minimum).axes) == 3
+        assert len(charts.certificates(eigenvalues, crossings).axes) == 2
+
+
+def test_curves_are_drawn_closed(curves):
+    rows = charts.curve_frame(curves)
+    closed = charts._closed(rows[rows["level"] == rows["level"].iloc[0]], charts.INPUT)
+    assert len(closed) == 25
+    np.testing.assert_array_equal(closed[0], closed[-1])
+
+
+def test_pointer_data_is_json_and_gives_the_points_back(curves, minimum):
+    data = json.loads(json.dumps(charts.pointer_data(curves, minimum, every=1, side=0.4), allow_nan=False))
+    radius, angle = np.array(data["radius"]), np.array(data["angles"])
+    back = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
+    np.testing.assert_allclose(back, curves.latent.numpy(), atol=1e-4)
+    np.testing.assert_allclose(data["x"], curves.input.numpy(), atol=1e-4)
+    assert data["frames"]["z"][0] < -0.4 < 0.4 < data["frames"]["z"][1]
+
+
+def test_choices_take_medians_and_extremes_and_leave_failures_out():
+    metrics = pd.DataFrame(
+        {
+            "choice": ["a", "a", "a", "b", "b"],
+            "rmse": [0.1, 0.2, 0.4, 0.3, 9.0],
+            "seconds": [1.0, 2.0, 3.0, 4.0, 5.0],
+            "failed": ["", "", "", "", "ran away"],
+        }
+    )
+    table = charts.choices(metrics, {"rmse": "RMSE", "seconds": "seconds"})
+    assert table["RMSE"].tolist() == [0.2, 0.3]
+    assert table["RMSE low"].tolist() == [0.1, 0.3]
+    assert table["RMSE high"].tolist() == [0.4, 0.3]
+    assert table["n"].tolist() == [3, 1]

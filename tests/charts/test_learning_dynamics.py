@@ -1,0 +1,40 @@
+"""Training curves: quartiles by step, variations named, one pair of panels for each data set and depth."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from invex.charts.learning_dynamics import curves, labelled, quartiles
+from invex.press.style import METHOD_COLOURS, house
+
+
+def frame(hidden: int = 5, **settings: object) -> pd.DataFrame:
+    rows = [
+        {"step": step, "loss": (seed + 1) * 2.0 ** -(step / 50), "seed": seed, "method": method}
+        for method in ("non-convex", "ICNN + init")
+        for seed in range(5)
+        for step in range(0, 200, 50)
+    ]
+    usual = {"dataset": "mnist", "hidden": hidden, "bias_noise": 0.0, "correlation": 0.5}
+    return pd.DataFrame(rows).assign(**usual | settings)
+
+
+def test_quartiles_are_those_of_the_seeds() -> None:
+    first = quartiles(frame()).iloc[0]
+    assert (first["lower"], first["median"], first["upper"], first["n"]) == (2, 3, 4, 5)
+
+
+def test_a_variation_is_named_by_what_differs() -> None:
+    assert set(labelled(frame())["method"]) == {"non-convex", "ICNN + init"}
+    assert "ICNN + init, β = 0.5" in set(labelled(frame(bias_noise=0.5))["method"])
+    assert "ICNN + init, ρ = 0.1" in set(labelled(frame(correlation=0.1))["method"])
+
+
+@pytest.mark.parametrize("depths", [(5,), (3, 5, 7)])
+def test_two_panels_a_data_set_and_lines_in_the_methods_colours(depths: tuple[int, ...]) -> None:
+    summary = quartiles(pd.concat([frame(hidden=depth) for depth in depths]))
+    with house():
+        figure = curves(summary, titles={"mnist": "MNIST"}, chance={"mnist": 2.3}, early=100)
+        assert len(figure.axes) == 2 * len(depths)
+        drawn = {line.get_label(): line.get_color() for line in figure.axes[1].get_lines()}
+        plt.close(figure)
+    assert drawn["ICNN + init"] == METHOD_COLOURS["ICNN + init"]

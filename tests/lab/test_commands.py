@@ -1,0 +1,103 @@
+"""The commands `data`, `verify`, `doctor` and `record` as a program would call them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from invex.press.cli import app
+from typer.testing import CliRunner
+
+FAKES = Path(__file__).parents[1] / "fakes"
+
+
+@pytest.fixture
+def invex(monkeypatch, tmp_path):
+    """Runs a command with its own folder of data and records; gives exit code, output and errors."""
+    monkeypatch.syspath_prepend(FAKES)
+    monkeypatch.setenv("INVEX_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("INVEX_ROOT", str(tmp_path))
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_toc.yml").write_text("root: index\n")
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+def mnist_like(folder, count):
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for split in ("train", "test"):
+        np.save(folder / f"{split}-images.npy", random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8))
+        np.save(folder / f"{split}-labels.npy", np.arange(count) % 10)
+
+
+def test_data_lists_every_set_with_licence_and_source(invex):
+    found = {item["name"]: item for item in json.loads(invex("data", "--json").stdout)}
+    assert set(found) == {"mnist", "fashion_mnist", "cifar10", "cifar100", "digits", "patches"}
+    assert found["digits"]["found"]
+    assert not found["mnist"]["found"]
+    assert "invex data mnist" in found["mnist"]["why"]
+    assert found["fashion_mnist"]["licence"] == "MIT"
+    assert found["cifar10"]["url"].startswith("https://www.cs.toronto.edu/")
+    listed = invex("data").stdout
+    assert "not here" in listed
+
+
+def test_data_prepares_from_a_folder_and_names_the_subset(invex, tmp_path):
+    mnist_like(tmp_path / "mine" / "mnist", 50)
+    done = invex("data", "mnist", "--from", str(tmp_path / "mine"), "--json")
+    assert done.exit_code == 0
+    splits = json.loads(done.stdout)[0]["splits"]
+    assert splits[0]["subset"] == "5 of 6000 train images a class (50 of 60,000 train images)"
+    assert (tmp_path / "data" / "mnist" / "train-images.npy").exists()
+
+
+def test_data_that_cannot_be_had_is_named(invex, tmp_path):
+    done = invex("data", "mnist", "--from", str(tmp_path / "nowhere"))
+    assert done.exit_code == 1
+    assert "mnist: no files of mnist (train) in" in done.stderr
+    unknown = invex("data", "imagenet")
+    assert unknown.exit_code == 2
+    assert "no data set 'imagenet'; there are mnist, fashion_mnist" in unknown.stderr
+
+
+def test_record_dry_run_lists_and_runs_nothing(invex, tmp_path):
+    found = json.loads(invex("record", "fake_runs.steady", "--dry-run", "--json").stdout)
+    assert found["runs"] == 6
+    assert found["missing"][1] == "method=skip"
+    assert not (tmp_path / "book" / "records").exists()
+
+
+def test_record_then_verify(invex, tmp_path):
+    done = invex("record", "fake_runs.steady", "--device", "cpu", "--only", "method=skip")
+    assert done.exit_code == 0
+    assert "3 runs recorded, 0 of them failed; 3 of 3 are there" in done.stdout
+    audit = json.loads(invex("verify", "--json").stdout)
+    assert audit == {"records": 3, "problems": [], "stale": {}}
+    path = next((tmp_path / "book" / "records" / "steady").glob("*.json"))
+    path.write_text(path.read_text().replace('"plain"', '"skip"').replace('"skip"', '"plain"'))
+    done = invex("verify")
+    assert done.exit_code == 1
+    assert "edited since it was written" in done.stderr
+    assert "3 records: 1 damaged or edited, 0 stale" in done.stdout
+
+
+def test_doctor_says_versions_device_data_and_costs(invex, tmp_path):
+    records = tmp_path / "book" / "records"
+    records.mkdir()
+    (records / "chapter-times.json").write_text('{"part/chapter": {"quick": 7.0, "paper": 9000}}')
+    found = json.loads(invex("doctor", "--json").stdout)
+    assert found["versions"]["torch"]
+    assert "cores" in found["device"] or found["device"]
+    assert len(found["data"]) == 6
+    costs = {(row["what"], row["profile"]): row["cost"] for row in found["costs"]}
+    assert costs["part/chapter", "quick"] == "7 s"
+    assert costs["part/chapter", "paper"] == "2.5 h"
+    assert all("not measured" in cost for (what, _), cost in costs.items() if what != "part/chapter")
+    assert "part/chapter" in invex("doctor").stdout
+
+
+def test_outside_a_book_the_commands_ask_for_a_folder(invex, tmp_path, monkeypatch):
+    monkeypatch.setenv("INVEX_ROOT", str(tmp_path / "data"))
+    done = invex("verify")
+    assert done.exit_code == 2
+    assert "_toc.yml" in done.stderr

@@ -1,0 +1,171 @@
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from invex.lab import costs, experiments, provenance, sweep
+from invex.lab.experiments import Refused
+from invex.lab.records import Store
+from invex.lab.sweep import Plan
+
+FAKES = Path(__file__).parents[1] / "fakes"
+
+
+@dataclass(frozen=True)
+class Fake:
+    seed: int
+    width: int = 8
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(FAKES)
+    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
+    found = experiments.find("fake_runs.steady")
+    return Plan(found, tuple(found.configs("paper")), "paper", Store(tmp_path / "records"))
+
+
+def log(plan):
+    path = plan.store.folder.parent / "log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_runs_what_is_missing_in_order_and_then_nothing(plan):
+    sweep.sweep(replace(plan, configs=plan.configs[2:3]))
+    report = sweep.sweep(plan)
+    assert [item.config["seed"] for item in report.recorded] == [0, 0, 1, 2, 2]
+    assert sweep.missing(plan) == []
+    assert sweep.sweep(plan).recorded == []
+    assert len(log(plan)) == 6
+
+
+def test_a_record_says_what_made_it(plan):
+    item = sweep.sweep(plan).recorded[0]
+    origin = item.provenance
+    assert set(origin["code"]["functions"]) == {f"fake_runs.steady.{n}" for n in ("Config", "curve", "run")}
+    assert set(origin["versions"]) == {"python", "torch", "numpy", "scipy", "invex"}
+    assert origin["data"] == {"made up": "0"}
+    assert origin["peak_memory_bytes"] > 1e6
+    assert origin["wall_seconds"] >= 0
+    assert "cores" in origin["device"]
+
+
+def test_no_record_holds_the_name_of_the_machine(plan):
+    import platform
+
+    assert platform.node() not in sweep.sweep(plan).recorded[0].text()
+
+
+def test_only_what_fits_into_the_budget_is_started(plan, monkeypatch):
+    monkeypatch.setenv("FAKE_PAUSE", "0.2")
+    start = time.time()
+    report = sweep.sweep(replace(plan, deadline=start + 0.7))
+    assert 1 <= len(report.recorded) <= 3
+    assert time.time() < start + 0.75
+    assert len(sweep.missing(plan)) == 6 - len(report.recorded)
+
+
+def test_recorded_times_of_this_hardware_predict_the_next_sweep(plan, monkeypatch):
+    monkeypatch.setenv("FAKE_PAUSE", "0.2")
+    sweep.sweep(replace(plan, configs=plan.configs[:1]))
+    assert sweep.sweep(replace(plan, deadline=time.time() + 0.1)).recorded == []
+
+
+def test_stale_records_are_run_again_on_request_only(plan):
+    sweep.sweep(plan)
+    item = plan.store.get("steady", plan.configs[0])
+    code = item.provenance["code"] | {"digest": "another"}
+    plan.store.put(replace(item, provenance=item.provenance | {"code": code}))
+    assert sweep.missing(plan) == []
+    again = replace(plan, stale=True)
+    assert sweep.missing(again) == [plan.configs[0]]
+    assert len(sweep.sweep(again).recorded) == 1
+    assert sweep.missing(again) == []
+
+
+def test_a_gpu_is_given_whole_groups(plan, monkeypatch):
+    monkeypatch.setattr(sweep, "hardware", lambda device: "a GPU")
+    monkeypatch.setattr(sweep, "reset_peak", lambda device: None)
+    monkeypatch.setattr(provenance, "hardware", lambda device: "a GPU")
+    monkeypatch.setattr(provenance, "peak_memory", lambda device: 1)
+    report = sweep.sweep(replace(plan, device="cuda"))
+    assert log(plan) == [f"{m} {s} of 3" for m in ("plain", "skip") for s in range(3)]
+    assert {item.provenance["batch"] for item in report.recorded} == {3}
+
+
+def test_of_a_group_the_part_that_fits_is_run():
+    times, configs = {}, [Fake(seed) for seed in range(4)]
+    assert sweep._fitting(times, configs, 1.0) == 4  # nothing measured: no prediction
+    assert sweep._fitting(times, configs, -1.0) == 0
+    times[sweep.kind({"seed": 0, "width": 8})] = 10.0
+    assert [sweep._fitting(times, configs, budget) for budget in (5, 10, 35, 40)] == [0, 1, 3, 4]
+    times[sweep.kind({"seed": 0, "width": 9})] = 20.0
+    assert sweep._fitting(times, [Fake(0, width=7)], 19) == 0  # of another kind: as slow as the slowest
+
+
+def test_a_run_that_another_sweep_has_claimed_is_left_to_it(plan):
+    with sweep._claims(plan, plan.configs[:2]) as claimed:
+        assert claimed == list(plan.configs[:2])
+        assert len(sweep.sweep(plan).recorded) == 4
+    assert len(sweep.sweep(plan).recorded) == 2
+
+
+def test_select_takes_values_by_field_and_type(plan):
+    chosen = experiments.select(
+        plan.experiment, plan.configs, "method=skip,seed=0,seed=2,deep=false,rate=0.1"
+    )
+    assert [(c.method, c.seed) for c in chosen] == [("skip", 0), ("skip", 2)]
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ("metod=skip", "no field 'metod' in steady; there are method, rate, deep, seed"),
+        ("seed=one", "seed='one' is not int"),
+        ("rate=fast", "rate='fast' is not float"),
+        ("deep=maybe", "deep='maybe' is not bool"),
+        ("seed=7", "no config has seed=7; there are 0, 1, 2"),
+        ("seed", "no field 'seed' in steady"),
+    ],
+)
+def test_select_refuses_by_name(plan, only, message):
+    with pytest.raises(Refused, match=message):
+        experiments.select(plan.experiment, plan.configs, only)
+
+
+def test_shards_are_disjoint_and_cover_everything(plan):
+    parts = [config for i in range(1, 5) for config in experiments.shard(plan.configs, f"{i}/4")]
+    assert sorted(map(str, parts)) == sorted(map(str, plan.configs))
+    for wrong in ("0/4", "5/4", "1", "a/b", "-1/2"):
+        with pytest.raises(Refused, match="--shard"):
+            experiments.shard(plan.configs, wrong)
+
+
+def test_seconds():
+    assert [experiments.seconds(text) for text in ("90", "90s", "20m", "1.5h")] == [90, 90, 1200, 5400]
+    for wrong in ("", "m", "soon", "-5m", "nan", "inf", "0"):
+        with pytest.raises(Refused, match="--budget"):
+            experiments.seconds(wrong)
+
+
+def test_unknown_experiments_and_profiles_are_refused(plan):
+    with pytest.raises(Refused, match="no experiment 'learning'"):
+        experiments.find("learning")
+    with pytest.raises(Refused, match=r"no experiment 'fake_runs\.nothing'"):
+        experiments.find("fake_runs.nothing")
+    with pytest.raises(Refused, match=r"no experiment 'invex\.lab\.config': the module has no Config"):
+        experiments.find("invex.lab.config")
+    with pytest.raises(Refused, match="no configs at profile 'recorded'; there are quick, paper"):
+        plan.experiment.configs("recorded")
+
+
+def test_costs_add_up_what_runs_of_the_kind_took_and_count_the_rest(plan, monkeypatch):
+    monkeypatch.setenv("FAKE_PAUSE", "0.1")
+    sweep.sweep(replace(plan, configs=plan.configs[:1]))
+    monkeypatch.setattr(experiments, "names", lambda: ["steady"])
+    monkeypatch.setattr(experiments, "find", lambda name: plan.experiment)
+    quick, paper = costs.experiments_cost(plan.store)
+    assert (quick["runs"], quick["recorded"], quick["cost"]) == (2, 0, "2 runs not measured")
+    assert (paper["runs"], paper["recorded"], paper["cost"]) == (6, 1, "0 s, 3 runs not measured")
+    assert 0.3 <= paper["seconds"] < 1.5
+    assert [costs.duration(s) for s in (7, 150, 9000)] == ["7 s", "2.5 min", "2.5 h"]

@@ -1,0 +1,193 @@
+"""The trainer against the published recipe, alone and in company, with and without a diverging network."""
+
+import copy
+
+import pytest
+import torch
+from invex.nn.classifier import METHODS, Classifier, classifier
+from invex.nn.precision import faster_precision, flushed_denormals
+from invex.nn.stack import Stack
+from invex.nn.train import Adam, Examples, Settings, cross_entropy, evaluate, networks_at_once, step, train
+from torch import Generator, Tensor, nn
+
+WIDTH, CLASSES = 24, 6
+SIZES = (WIDTH, WIDTH, WIDTH, WIDTH, CLASSES)
+SETTINGS = Settings(epochs=3, batch=32, precision="float32")
+
+
+def examples(count: int = 400, dtype: torch.dtype = torch.float32) -> Examples:
+    """Pixels 0-255 of noisy class prototypes."""
+    generator = Generator().manual_seed(0)
+    targets = torch.randint(0, CLASSES, (count,), generator=generator)
+    centres = torch.randint(60, 190, (CLASSES, WIDTH), generator=generator)
+    noise = torch.randint(-60, 60, (count, WIDTH), generator=generator)
+    inputs = (centres[targets] + noise).to(torch.uint8)
+    return Examples(
+        inputs, targets, torch.full((WIDTH,), 1 / 64, dtype=dtype), torch.full((WIDTH,), -2.0).to(dtype)
+    )
+
+
+def network(method: str, seed: int = 0, **settings: str) -> Classifier:
+    return classifier(SIZES, method, generator=Generator().manual_seed(seed), **settings)
+
+
+class Published(nn.Module):
+    """The recipe as published: weights clamped in every forward pass."""
+
+    def __init__(self, start: Classifier) -> None:
+        super().__init__()
+        self.layers, self.skips = copy.deepcopy(start.layers), copy.deepcopy(start.skips)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.layers[0](x)
+        for i, layer in enumerate(self.layers[1:]):
+            layer.weight.data.clamp_(min=0)
+            hidden = layer(hidden.relu())
+            if self.skips:
+                hidden = hidden + self.skips[i](x)
+        return hidden
+
+
+@pytest.mark.parametrize("method", METHODS[1:])
+def test_200_steps_equal_the_published_recipe(method: str) -> None:
+    """In float64: in float32 the rounding by which torch's own two Adams differ grows to a tenth of it."""
+    start, data = network(method).double(), examples(dtype=torch.float64)
+    peer, stack = Published(start), Stack([start])
+    theirs, ours = torch.optim.Adam(peer.parameters(), lr=1e-3), Adam(stack)
+    worst, generator = 0.0, Generator().manual_seed(1)
+    for _ in range(200):
+        x, y = data.batch(torch.randint(0, len(data), (1, 32), generator=generator), torch.float64)
+        with torch.no_grad():
+            loss = step(stack, ours, x, y).item()
+        theirs.zero_grad()
+        peer_loss = nn.functional.cross_entropy(peer(x[0]), y[0], reduction="sum")
+        peer_loss.backward()
+        theirs.step()
+        worst = max(worst, abs(loss - peer_loss.item() / 32) / max(1, loss))
+    assert worst < 1e-7
+    assert loss < 1.7  # of ln 6 = 1.79 by chance
+
+
+def test_weights_are_not_negative_after_any_step() -> None:
+    stack = Stack([network(method) for method in METHODS])
+    optimiser, data = Adam(stack), examples()
+    for i in range(30):
+        with torch.no_grad():
+            step(stack, optimiser, *data.batch(torch.arange(i, i + 32).expand(4, -1), torch.float32))
+        for weight, *_ in stack.groups[1:]:
+            assert (weight[:3] >= 0).all()
+    assert (stack.groups[1][0][3] < 0).any()
+
+
+def test_without_projection_weights_go_negative_and_convexity_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Stack, "settle", lambda self, layer: None)
+    trained = train([network("ICNN + init")], [0], examples(), SETTINGS)[0].network.double()
+    assert any((layer.weight < 0).any() for layer in trained.layers[1:])
+    a, b = torch.randn(2, 2000, WIDTH, generator=Generator().manual_seed(2), dtype=torch.float64)
+    with torch.no_grad():
+        excess = trained((a + b) / 2) - (trained(a) + trained(b)) / 2
+    assert excess.max() > 1e-3
+
+
+@pytest.mark.parametrize("positivity", ["projection", "exponential"])
+def test_a_network_in_a_stack_equals_its_single_run(positivity: str) -> None:
+    cases = [(method, seed) for seed in (0, 1) for method in METHODS]
+    together = [network(*case, positivity=positivity) for case in cases]
+    runs = train(together, [seed for _, seed in cases], examples(), SETTINGS)
+    for (method, seed), run in zip(cases, runs, strict=True):
+        alone = train([network(method, seed, positivity=positivity)], [seed], examples(), SETTINGS)[0]
+        torch.testing.assert_close(run.losses, alone.losses, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(run.validation, alone.validation, rtol=1e-4, atol=1e-4)
+
+
+def test_a_diverging_network_fails_alone_with_its_step() -> None:
+    good, bad, other = network("ICNN + skip", 0), network("ICNN", 1), network("non-convex", 2)
+    with torch.no_grad():
+        bad.layers[-1].bias[0] = float("inf")
+    runs = train([good, bad, other], [0, 1, 2], examples(), SETTINGS)
+    assert [run.failed for run in runs] == [None, 0, None]
+    for run, start in ((runs[0], network("ICNN + skip", 0)), (runs[2], network("non-convex", 2))):
+        seed = 0 if run is runs[0] else 2
+        torch.testing.assert_close(run.losses, train([start], [seed], examples(), SETTINGS)[0].losses)
+    assert len(runs[1].losses) < len(runs[0].losses)
+
+
+def test_when_all_diverge_training_ends() -> None:
+    bad = network("ICNN")
+    with torch.no_grad():
+        bad.layers[0].weight[0, 0] = float("nan")
+    run = train([bad], [0], examples(), SETTINGS)[0]
+    assert (run.failed, len(run.losses)) == (0, 12)
+
+
+def test_seeds_decide_split_and_order_and_nothing_else_does() -> None:
+    runs = train([network("ICNN", 5) for _ in range(3)], [1, 1, 2], examples(), SETTINGS)
+    assert torch.equal(runs[0].losses, runs[1].losses)
+    assert not torch.equal(runs[0].losses, runs[2].losses)
+    for run in runs:
+        both = torch.cat([run.fitted, run.held_out])
+        assert len(run.held_out) == 40
+        assert torch.equal(both.sort().values, torch.arange(400))
+
+
+def test_without_held_out_examples_all_are_fitted() -> None:
+    run = train([network("ICNN")], [0], examples(), Settings(epochs=1, validation=0.0))[0]
+    assert (len(run.fitted), len(run.losses)) == (400, 7)
+    assert run.failed is None
+    assert run.validation.isnan().all()
+
+
+def test_training_draws_nothing_from_the_global_generator() -> None:
+    before = torch.random.get_rng_state().clone()
+    train([network("ICNN")], [0], examples(), Settings(epochs=1))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_cross_entropy_is_the_sum_over_the_batch() -> None:
+    logits = torch.randn(
+        3, 5, 4, generator=Generator().manual_seed(0), dtype=torch.float64, requires_grad=True
+    )
+    targets = torch.tensor([0, 1, 2, 3, 0]).expand(3, -1)
+    loss, delta = cross_entropy(logits, targets)
+    expected = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    torch.testing.assert_close(loss, expected.view(3, 5).sum(1))
+    torch.testing.assert_close(delta, torch.autograd.grad(expected.sum(), logits)[0])
+
+
+def test_evaluate_equals_the_ordinary_module() -> None:
+    net, data = network("ICNN + skip"), examples()
+    loss, accuracy = evaluate(Stack([net]), data, torch.arange(400)[None], chunk=150)[0].tolist()
+    logits = net((data.inputs.float() / 64) - 2).detach()
+    assert loss == pytest.approx(nn.functional.cross_entropy(logits, data.targets).item(), rel=1e-5)
+    assert accuracy == pytest.approx((logits.argmax(1) == data.targets).float().mean().item())
+
+
+def test_bfloat16_products_train_as_well() -> None:
+    ends = [
+        train([network("non-convex")], [0], examples(), Settings(epochs=8, batch=32, precision=p))[0].losses[
+            -10:
+        ]
+        for p in ("float32", "bfloat16")
+    ]
+    assert abs(ends[0].mean() - ends[1].mean()) < 0.1
+
+
+def test_denormals_are_flushed_inside_and_kept_outside() -> None:
+    def tiny_survives() -> bool:
+        return bool((torch.full((100_000,), 1e-40) * 1.5).view(torch.int32).any())
+
+    with flushed_denormals():
+        assert not tiny_survives()
+        with flushed_denormals():
+            pass
+        assert not tiny_survives()
+    assert tiny_survives()
+
+
+def test_faster_precision_is_one_of_two_and_stacks_have_room_for_one() -> None:
+    assert faster_precision((1, 8, 32, 32), "cpu") in (torch.float32, torch.bfloat16)
+    wide = Classifier((784,) * 6 + (10,))
+    assert networks_at_once(wide, "cpu") == 1
+    assert networks_at_once(network("ICNN"), "cpu") > 10

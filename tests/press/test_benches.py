@@ -1,0 +1,171 @@
+"""Benches: what a row says, failed checks, the command, and records of measurements."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from invex.charts import performance, performance_tables
+from invex.press import benches
+from invex.press.book import Book
+from invex.press.cli import app
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+TINY = '''"""A tiny bench, to look at the machinery.
+
+More words.
+"""
+from invex.analysis.spherical import to_angles
+
+def rows(full):
+    yield {"bench": "tiny", "case": f"n=10 full={full}", "peer": "slow", "unit": "points/s", "error": 1e-9,
+           "ratio": 3.0, "ratio_min": 2.0, "ratio_max": 4.0, "ours": 6.0, "theirs": 2.0, "limit": 12.0,
+           "limit_of": "products"}
+'''
+FAILING = TINY.replace('"ours": 6.0', '"ours": None').replace("1e-9", '"the two sides differ by 1"')
+
+
+@pytest.fixture
+def harness() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("harness", ROOT / "benchmarks" / "harness.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["harness"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Book:
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "tiny.py").write_text(TINY)
+    (tmp_path / "benchmarks" / "failing.py").write_text(FAILING)
+    (tmp_path / "benchmarks" / "shared.py").write_text("PAIRS = 5\n")
+    monkeypatch.setenv("INVEX_ROOT", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.split(".")[0] == "benchmarks"]:
+        monkeypatch.delitem(sys.modules, name)
+    return Book(tmp_path)
+
+
+def test_ratio_is_their_time_over_ours_for_the_same_work(harness: ModuleType) -> None:
+    timing = harness.Timing((1.0, 2.0, 1.0), (0.5, 0.5, 0.4))
+    row = harness.row(
+        "b", "n=1", "p", timing, unit="points/s", work=100, their_work=10, error=0.0, tolerance=0.0
+    )
+    assert list(row) == list(harness.KEYS)
+    assert (row["ratio"], row["ratio_min"], row["ratio_max"]) == (4.0, 2.5, 5.0)
+    assert (row["ours"], row["theirs"]) == (100.0, 20.0)
+
+
+@pytest.mark.parametrize("error", [0.2, float("nan"), float("inf")])
+def test_a_row_whose_check_fails_has_no_number(harness: ModuleType, error: float) -> None:
+    timing = harness.Timing((1.0,), (2.0,))
+    row = harness.row("b", "n=1", "p", timing, unit="ms", error=error, tolerance=0.1)
+    assert all(row[key] is None for key in ("ratio", "ours", "theirs", "limit"))
+    assert "differ" in row["error"]
+
+
+def test_pairs_alternate_after_a_warm_up(harness: ModuleType) -> None:
+    calls: list[str] = []
+    timing = harness.paired(lambda: calls.append("ours"), lambda: calls.append("theirs"), pairs=5, least=0.0)
+    assert calls == ["ours", "theirs"] * 6
+    assert len(timing.ours) == len(timing.theirs) == 5
+
+
+def test_a_case_reads_back(harness: ModuleType) -> None:
+    assert harness.fields(harness.case(width=784, dtype="float32")) == {"width": "784", "dtype": "float32"}
+
+
+def test_limits_are_measured(harness: ModuleType) -> None:
+    assert harness.gemm_rate(64, 64, 64) > 1e8
+    assert harness.bandwidth(megabytes=16) > 1e8
+
+
+def test_benches_are_listed_with_their_first_sentence(book: Book) -> None:
+    assert benches.names(book) == dict.fromkeys(
+        ("failing", "tiny"), "A tiny bench, to look at the machinery."
+    )
+    done = CliRunner().invoke(app, ["bench", "--json"])
+    assert list(json.loads(done.stdout)) == ["failing", "tiny"]
+
+
+def test_rows_are_printed_and_recorded_with_their_hardware(book: Book) -> None:
+    done = CliRunner().invoke(app, ["bench", "tiny", "--json", "--full", "--record"])
+    assert done.exit_code == 0
+    (row,) = json.loads(done.stdout)
+    records = benches.recorded("tiny", book)
+    assert records.frame("rows")["row"].tolist() == [json.dumps(row)]
+    assert row["case"] == "n=10 full=True"
+    assert "cores" in records.runs[0].provenance["device"]
+    assert not records.stale
+    assert benches.keep(book, "tiny", [row], True, "cpu", 1.0).parent.glob("*.json")
+    assert len(benches.recorded("tiny", book).runs) == 1
+
+
+def test_a_record_of_other_code_is_stale(book: Book) -> None:
+    benches.keep(book, "tiny", list(benches.rows(book, "tiny")), True, "cpu", 1.0)
+    (book.root / "benchmarks" / "tiny.py").write_text(TINY + "\n# a remark\n")
+    assert not benches.recorded("tiny", book).stale
+    (book.root / "benchmarks" / "tiny.py").write_text(TINY.replace("to_angles", "from_angles"))
+    assert benches.recorded("tiny", book).stale == ["benchmarks.tiny"]
+
+
+def test_a_failed_check_ends_with_code_1_and_records_nothing(book: Book) -> None:
+    done = CliRunner().invoke(app, ["bench", "failing", "--record"])
+    assert done.exit_code == 1
+    assert "differ" in done.stdout
+    assert not (book.root / "book" / "records").exists()
+    with pytest.raises(ValueError, match="failed their check: n=10"):
+        benches.keep(book, "failing", list(benches.rows(book, "failing")), True, "cpu", 1.0)
+
+
+def test_an_unknown_bench_ends_with_code_2_and_the_list(book: Book) -> None:
+    done = CliRunner().invoke(app, ["bench", "speed"])
+    assert done.exit_code == 2
+    assert "there are failing, tiny" in done.stderr
+
+
+def test_every_bench_of_the_book_has_a_figure_and_a_description() -> None:
+    known = benches.names(Book(ROOT))
+    assert {"icnn-step", "icnn-epoch", "icnn-seeds", "level-sets"} <= set(known)
+    assert all(known.values())
+
+
+def test_page_without_records_has_no_rows_and_no_checks() -> None:
+    rows = performance.tidy(benches.Records("bench-*", [], []).frame("rows"))
+    assert rows.empty
+    assert performance_tables.checks(rows) == {}
+    assert performance_tables.estimates(rows).empty
+    assert performance_tables.comparison(rows).empty
+
+
+def test_checks_take_the_slowest_row_and_estimates_multiply(book: Book) -> None:
+    step = {
+        "bench": "icnn-step",
+        "peer": "p",
+        "ratio_min": 1.0,
+        "ratio_max": 3.0,
+        "unit": "ms",
+        "theirs": 20.0,
+    }
+    step |= {"limit": 6.0, "limit_of": "products", "error": 0.0}
+    case = "width=784 layers=5 batch=64 products=float32"
+    rows = [step | {"case": case, "ratio": 1.5, "ours": 12.0}]
+    search = step | {"bench": "level-sets", "peer": "brentq", "unit": "points/s"}
+    for dimension, ratio in ((2, 40.0), (512, 30.0)):
+        words = f"dimension={dimension} widths=8 skips=no n=1000 peer_points=50"
+        rows.append(search | {"case": words, "ratio": ratio, "ours": 12.0})
+    benches.keep(book, "tiny", rows, True, "cpu", 1.0)
+    tidy = performance.tidy(benches.recorded("tiny", book).frame("rows"))
+    checks = performance_tables.checks(tidy)
+    assert checks["bench-icnn-step/float32-784"]["value"] == 1.5
+    assert checks["bench-icnn-step/limit"]["value"] == 0.5
+    assert checks["bench-level-sets/brentq"]["value"] == 30.0
+    assert performance_tables.estimates(tidy)["minutes"].tolist() == pytest.approx([1.688, 67.52, 6.752])

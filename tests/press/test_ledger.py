@@ -1,0 +1,158 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from invex.press.book import Book
+from invex.press.claims import DIFFERS, IN_PART, NOT_ATTEMPTED, QUICK, REPRODUCED, SAME_ORDER
+from invex.press.ledger import Ledger, ledger
+
+SHOWN = {"placeholder": False, "quick": False, "partial": "", "stale": [], "size": [672, 300]}
+RIGHT: dict[str, Any] = {
+    "known2020-fig1/slope": 0.51,
+    "known2020-tab1/order": ["b", "c", "a"],
+    "known2020-tab1/auc": {"a": 78.0, "b": 80.5},
+    "known2020-thm1/violations": 0,
+}
+ALL = ("known2020-fig1", "known2020-tab1")
+
+
+def evaluate(
+    book: Book,
+    made: Path,
+    results: dict[str, Any],
+    shown: tuple[str, ...] = ALL,
+    profile: str = "recorded",
+    **more: Any,
+) -> Ledger:
+    """The ledger of a book whose chapter measured these values and shows these artefacts."""
+    entries = {
+        name: {"value": v, "low": None, "high": None, "n": None, "note": None} for name, v in results.items()
+    }
+    content = {"artefacts": dict.fromkeys(shown, SHOWN | more), "results": entries}
+    content["artefacts"] |= {n: a | {"size": []} for n, a in content["artefacts"].items() if "tab" in n}
+    path = made / profile / "part" / "tiny" / "results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return ledger(book.root, made, profile)
+
+
+def verdicts(found: Ledger) -> dict[str, str]:
+    return {entry.artefact.id.removeprefix("known2020-"): entry.verdict for entry in found.entries}
+
+
+def test_what_was_never_executed_is_not_attempted(book: Book, made: Path) -> None:
+    found = ledger(book.root, made, "recorded")
+    assert set(verdicts(found).values()) == {NOT_ATTEMPTED}
+    assert found.summary_line() == "4 artefacts: 4 not attempted"
+
+
+def test_right_values_on_the_page_are_reproduced(book: Book, made: Path) -> None:
+    found = evaluate(book, made, RIGHT)
+    assert verdicts(found) == {
+        "fig1": REPRODUCED, "tab1": REPRODUCED, "thm1": REPRODUCED, "fig2": NOT_ATTEMPTED,
+        "own-cost": NOT_ATTEMPTED,
+    }  # fmt: skip
+    assert found.summary_line() == "4 artefacts: 3 reproduced, 1 not attempted"
+
+
+@pytest.mark.parametrize(
+    ("claim", "wrong", "artefact"),
+    [
+        ("known2020-fig1/slope", 0.53, "fig1"),
+        ("known2020-tab1/order", ["a", "b", "c"], "tab1"),
+        ("known2020-tab1/auc", {"a": 80.6, "b": 78.3}, "tab1"),
+        ("known2020-thm1/violations", 1, "thm1"),
+    ],
+)
+def test_a_wrong_value_differs(book: Book, made: Path, claim: str, wrong: Any, artefact: str) -> None:
+    found = verdicts(evaluate(book, made, RIGHT | {claim: wrong}))
+    expected = {"fig1": REPRODUCED, "tab1": REPRODUCED, "thm1": REPRODUCED} | {artefact: DIFFERS}
+    if claim == "known2020-tab1/auc":  # the values are off, but the order claim beside them holds
+        expected["tab1"] = SAME_ORDER
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_missed_values_in_the_papers_ranking_are_of_the_same_order(book: Book, made: Path) -> None:
+    found = evaluate(book, made, RIGHT | {"known2020-tab1/auc": {"a": 70.0, "b": 90.0}})
+    assert verdicts(found)["tab1"] == SAME_ORDER
+
+
+def test_a_right_value_without_its_figure_is_not_reproduced(book: Book, made: Path) -> None:
+    found = verdicts(evaluate(book, made, RIGHT, shown=()))
+    assert (found["fig1"], found["tab1"]) == (NOT_ATTEMPTED, NOT_ATTEMPTED)
+
+
+def test_a_placeholder_is_not_attempted(book: Book, made: Path) -> None:
+    assert verdicts(evaluate(book, made, {}, placeholder=True))["fig1"] == NOT_ATTEMPTED
+
+
+def test_an_unchecked_claim_or_a_missing_seed_makes_it_in_part(book: Book, made: Path) -> None:
+    some = {name: value for name, value in RIGHT.items() if name != "known2020-tab1/auc"}
+    assert verdicts(evaluate(book, made, some))["tab1"] == IN_PART
+    assert verdicts(evaluate(book, made, RIGHT, partial="3 of 10 seeds"))["fig1"] == IN_PART
+
+
+def test_a_quick_result_is_never_compared(book: Book, made: Path) -> None:
+    found = evaluate(book, made, RIGHT, profile="quick", quick=True)
+    assert {entry.verdict for entry in found.entries if entry.shown} == {QUICK}
+    assert {check.verdict for entry in found.entries for check in entry.checks} == {QUICK}
+
+
+def test_a_difference_without_a_note_says_that_its_cause_is_not_found(book: Book, made: Path) -> None:
+    found = evaluate(book, made, RIGHT | {"known2020-fig1/slope": 9.0})
+    assert found.entries[0].checks[0].cause == "cause not found yet"
+    assert found.entries[1].checks[0].cause == ""
+
+
+def test_the_json_can_be_read_by_a_program(book: Book, made: Path) -> None:
+    content = json.loads(json.dumps(evaluate(book, made, RIGHT, partial="1 of 2 seeds").to_json()))
+    first = content["artefacts"][0]
+    assert (first["id"], first["label"], first["partial"]) == ("known2020-fig1", "Figure 1.1", "1 of 2 seeds")
+    claim = first["claims"][0]
+    assert (claim["value"], claim["paper"], claim["verdict"]) == (0.51, 0.5, REPRODUCED)
+
+
+def test_the_pages_lead_to_every_artefact_that_is_shown(book: Book, made: Path) -> None:
+    found = evaluate(book, made, RIGHT, shown=(*ALL, "own-cost"))
+    board = BeautifulSoup(found.scoreboard_html("../"), "html.parser")
+    there = (*ALL, "known2020-thm1")  # a check has its address before the first of its results
+    assert [a["href"] for a in board.select("a")] == [f"../part/tiny.html#{name}" for name in there]
+    assert len(board.select(".ix-signs li")) == 4
+    gallery = BeautifulSoup(found.gallery_html(), "html.parser")
+    figures = [f"part/tiny.html#{name}" for name in ("known2020-fig1", "own-cost")]
+    assert [a["href"] for a in gallery.select("a")] == figures
+    assert gallery.select_one("img.only-dark")["src"] == "figures/known2020-fig1/known2020-fig1.dark.svg"
+    table = BeautifulSoup(found.table_html(), "html.parser").get_text(" ")
+    assert "Figure 2" in table  # not in the book yet, named from its id
+    for text in ("0.5 ± 0.02", "0.51", "b, then a ~ c", "b, then c, then a", "≤ 0", "The book's own figures"):
+        assert text in table
+
+
+def test_a_further_figure_of_an_artefact_shows_its_verdict(book: Book, made: Path, rewrite: Any) -> None:
+    further = {"id": "known2020-fig1-detail", "kind": "figure", "title": "Closer"}
+    figure = {"id": "known2020-fig1", "kind": "figure", "title": "A line"}
+    own = {"id": "own-cost", "kind": "figure", "title": "Cost"}
+    claim = {
+        "id": "x",
+        "artefact": "known2020-fig1",
+        "what": "x",
+        "kind": "bound",
+        "relation": "<",
+        "paper": 1,
+    }
+    rewrite(artefacts=[further, figure, own], claims=[claim])
+    found = evaluate(book, made, {"x": 2}, shown=("known2020-fig1-detail", "known2020-fig1", "own-cost"))
+    items = BeautifulSoup(found.gallery_html(), "html.parser").select("li")
+    assert [item.get_text(" ", strip=True) for item in items] == [
+        "Figure 1.1 Closer differs", "Figure 1.2 A line differs", "Figure 1.3 Cost"
+    ]  # fmt: skip
+
+
+def test_text_from_the_data_is_escaped(book: Book, made: Path, rewrite: Any) -> None:
+    rewrite(artefacts=[{"id": "known2020-fig1", "kind": "figure", "title": "<b>&"}], claims=[])
+    found = evaluate(book, made, {}, shown=("known2020-fig1",))
+    for html in (found.scoreboard_html(), found.gallery_html(), found.table_html()):
+        assert "<b>" not in html
+        assert "&lt;b&gt;&amp;" in html

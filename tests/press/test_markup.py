@@ -1,0 +1,70 @@
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
+from invex.press.card import table
+from invex.press.claims import VERDICTS
+from invex.press.markup import chip, number, supported_digits, typeset
+
+METHODS = pd.DataFrame(
+    {"method": ["a", "b", "c"], "AUC": [80.57, 78.33, 78.29], "AUC low": [80.1, 78.0, 78.1],
+     "AUC high": [80.9, 78.6, 78.5], "runs": [10, 10, 12000]}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.5, None, "0.5"), (-1.5e-7, None, "\N{MINUS SIGN}1.5 × 10⁻⁷"), (13935, None, "13,935"),
+        (2132.13, None, "2,132"), (0.4967, 2, "0.50"), (["a", ["b", "c"]], None, "a, then b ~ c"),
+        (True, None, "yes"),
+        ({"a": 1.0, "b": 2}, None, "a 1, b 2"), ("text", None, "text"), (float("nan"), None, "nan"),
+    ],
+)  # fmt: skip
+def test_numbers_read_as_in_print(value: object, digits: int | None, text: str) -> None:
+    assert number(value, digits) == text
+
+
+def test_hyphens_and_ranges_are_no_minus() -> None:
+    assert typeset("ICNN-3, 5-7, x-1, -.4") == "ICNN-3, 5-7, x-1, \N{MINUS SIGN}.4"
+
+
+@given(st.floats(1e-6, 1e3), st.floats(-1e3, 1e3))
+def test_the_last_digit_is_within_the_interval(half: float, centre: float) -> None:
+    digits = supported_digits(centre - half, centre + half)
+    assert 10.0**-digits <= 1.01 * half or digits == 0
+    assert digits == 0 or 10.0 ** -(digits - 1) >= 0.99 * half / 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "digits"), [(0.491, 0.503, 3), (0.3, 0.9, 1), (0.4, 0.62, 2), (10, 90, 0)]
+)
+def test_digits_follow_the_interval(low: float, high: float, digits: int) -> None:
+    assert supported_digits(low, high) == digits
+
+
+def test_every_verdict_has_a_sign_of_its_own_beside_the_word() -> None:
+    chips = [BeautifulSoup(chip(verdict), "html.parser") for verdict in VERDICTS]
+    assert [found.get_text() for found in chips] == list(VERDICTS)
+    assert len({str(found.svg) for found in chips}) == len(VERDICTS)
+
+
+def cells(best: dict[str, str] | None, frame: pd.DataFrame = METHODS) -> BeautifulSoup:
+    return BeautifulSoup(table(frame, None, best), "html.parser")
+
+
+def test_a_tables_intervals_stand_in_the_cell_of_their_value() -> None:
+    found = cells(None)
+    assert [head.get_text() for head in found.select("th")] == ["method", "AUC", "runs"]
+    assert found.select("tr")[1].get_text(" ", strip=True) == "a 80.6 80.1 to 80.9 10"
+    assert found.select("tr")[3].select("td")[2].get_text() == "12,000"
+    assert {cell.get_text() for cell in found.select("th.ix-num")} == {"AUC", "runs"}
+
+
+def test_the_best_is_bold_only_where_its_interval_says_so() -> None:
+    assert [cell.get_text() for cell in cells({"AUC": "max"}).select("strong")] == ["80.6"]
+    assert cells({"AUC": "min"}).select("strong") == []
+    overlapping = METHODS.assign(**{"AUC low": METHODS["AUC low"] - 3})
+    assert cells({"AUC": "max"}, overlapping).select("strong") == []
+    assert cells({"runs": "max"}).select("strong") == []  # no interval, no claim

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from invex.lab import experiments, sweep
+from invex.lab.records import Store
+from invex.press.book import Book
+from invex.press.chapter import Chapter
+from invex.press.records_view import Records, Run
+
+
+def record(book: Book, experiment: str, seeds: int, methods: tuple[str, ...] = ("plain", "skip")) -> None:
+    found = experiments.find(experiment)
+    configs = [c for c in found.configs("paper") if c.seed < seeds and c.method in methods]
+    sweep.sweep(sweep.Plan(found, tuple(configs), "paper", Store(book.records)))
+
+
+def show(chapter: Chapter, records: Records) -> BeautifulSoup:
+    shown = chapter.figure(
+        "known2020-fig1", lambda: plt.figure(), data=pd.DataFrame(), alt="x", caption="Loss.", records=records
+    )
+    return BeautifulSoup(shown._repr_html_(), "html.parser")
+
+
+def test_runs_come_as_a_tidy_frame(book: Book, chapter: Chapter, experiment: str) -> None:
+    record(book, experiment, seeds=3)
+    found = chapter.records(experiment, method="plain")
+    frame = found.frame("curve")
+    assert set(frame.method) == {"plain"}
+    assert sorted(set(frame.seed)) == [0, 1, 2]
+    assert len(found.metrics()) == len(found.runs) == 3
+    assert (found.partial, found.empty, list(found.stale)) == ("", False, [])
+    assert found.count("seed") == 3
+
+
+def test_missing_seeds_and_runs_are_counted(book: Book, chapter: Chapter, experiment: str) -> None:
+    record(book, experiment, seeds=2)
+    assert chapter.records(experiment).partial == "2 of 3 seeds"
+    record(book, experiment, seeds=3, methods=("skip",))
+    assert chapter.records(experiment).partial == "5 of 6 runs"
+    assert "5 of 6 runs" in show(chapter, chapter.records(experiment)).figcaption.get_text()
+
+
+def test_without_a_record_there_is_an_honest_placeholder(chapter: Chapter, experiment: str) -> None:
+    found = chapter.records(experiment)
+    shown = show(chapter, found)
+    assert found.empty
+    assert found.frame().empty
+    assert not shown.select("img, details")
+    assert f"invex record {experiment} --profile paper" in shown.get_text()
+    assert "not attempted" in shown.figcaption.get_text()
+
+
+def test_failed_runs_alone_draw_nothing() -> None:
+    failed = Run({"seed": 0}, {}, {}, failed="loss not finite at step 3")
+    assert Records("walk", [failed], [{"seed": 0}]).empty
+    assert Records("walk", [failed], [{"seed": 0}]).metrics().failed[0] == "loss not finite at step 3"
+
+
+def test_a_changed_function_makes_the_figure_stale(
+    book: Book, chapter: Chapter, experiment: str, tmp_path: Path
+) -> None:
+    record(book, experiment, seeds=3)
+    source = tmp_path / experiment.split(".")[0] / "steady.py"
+    source.write_text(source.read_text().replace("math.exp(-config.rate * step)", "math.exp(-step)"))
+    found = chapter.records(experiment)
+    assert list(found.stale) == [f"{experiment}.curve"]
+    assert f"stale: {experiment}.curve changed since" in show(chapter, found).figcaption.get_text()
+
+
+def test_quick_runs_the_quick_configurations_and_stores_nothing(book: Book, experiment: str) -> None:
+    found = Chapter("part/tiny", profile="quick", device="cpu").records(experiment)
+    assert {run.config["seed"] for run in found.runs} == {0}
+    assert not found.frame().empty
+    assert not book.records.exists()
+
+
+def test_paper_records_what_is_missing_first(book: Book, experiment: str) -> None:
+    record(book, experiment, seeds=1)
+    found = Chapter("part/tiny", profile="paper", device="cpu").records(experiment, method="skip")
+    assert (len(found.runs), found.partial) == (3, "")
+    assert len(list(book.records.rglob("*.json"))) == 4
+
+
+def test_an_unknown_field_is_refused_with_those_that_exist(chapter: Chapter, experiment: str) -> None:
+    with pytest.raises(TypeError, match="no field metod; there are method, rate, deep, seed"):
+        chapter.records(experiment, metod="plain")
+
+
+def test_the_card_carries_the_runs_own_provenance(book: Book, chapter: Chapter, experiment: str) -> None:
+    record(book, experiment, seeds=3)
+    found = chapter.records(experiment)
+    terms = {dt.get_text(): dt.find_next("dd").get_text() for dt in show(chapter, found).select("dt")}
+    origin = found.runs[0].provenance
+    assert (terms["Seeds"], terms["Recorded"]) == ("0, 1, 2", origin["when"][:10])
+    assert (terms["Code"], terms["Device"]) == (origin["code"]["digest"], origin["device"])

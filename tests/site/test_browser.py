@@ -1,0 +1,107 @@
+"""The pages in headless Chromium, opened from the folder: quiet, accessible, legible on a phone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"wide": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="session")
+def axe(node_modules: Path) -> str:
+    return (node_modules / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def opened(browser: Any, theme: str, size: str) -> tuple[Any, list[str]]:
+    """A fresh page in a theme, and the list that its complaints and off-site requests go to."""
+    context = browser.new_context(viewport=SIZES[size], color_scheme=theme)
+    context.add_init_script(
+        f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')"
+    )
+    page, complaints = context.new_page(), []
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("console", lambda said: said.type == "error" and complaints.append(f"console: {said.text}"))
+    page.on("request", lambda asked: off_site(asked.url) and complaints.append(f"off-site: {asked.url}"))
+    return page, complaints
+
+
+def off_site(address: str) -> bool:
+    return not address.startswith(("file:", "data:", "blob:"))
+
+
+def visit(page: Any, site: Path, name: str) -> None:
+    page.goto((site / name).as_uri())
+    page.wait_for_function("!window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pages_are_quiet_and_fit_the_screen(browser: Any, site: Path, visited: list[str], size: str) -> None:
+    page, complaints = opened(browser, "light", size)
+    found = {}
+    for name in visited:
+        visit(page, site, name)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        found[name] = [*complaints, *([f"{width} pixels wide"] if width > SIZES[size]["width"] else [])]
+        complaints.clear()
+    page.context.close()
+    assert not {name: said for name, said in found.items() if said}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_are_accessible(browser: Any, site: Path, visited: list[str], axe: str, theme: str) -> None:
+    page, _ = opened(browser, theme, "wide")
+    faults = set()
+    for name in visited:
+        visit(page, site, name)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        faults |= {f"{name}: {each['id']}: {each['nodes'][0]['html'][:200]}" for each in found}
+    page.context.close()
+    assert not faults, "\n".join(sorted(faults))
+
+
+def test_axe_finds_what_is_wrong(browser: Any, axe: str) -> None:
+    page, _ = opened(browser, "light", "wide")
+    page.set_content("<html lang=en><title>t</title><main><h1>t</h1><img src='data:,'></main></html>")
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document)")["violations"]
+    page.context.close()
+    assert "image-alt" in {each["id"] for each in found}
+
+
+def test_mathematics_is_typeset_with_numbers_that_link(browser: Any, site: Path, pages: list[str]) -> None:
+    page, complaints = opened(browser, "light", "wide")
+    chapters = [name for name in pages if "tex2jax" in (site / name).read_text() and "math notranslate" in
+                (site / name).read_text()]  # fmt: skip
+    for name in chapters:
+        visit(page, site, name)
+        page.wait_for_selector("mjx-container svg")
+        left = page.evaluate(
+            "[...document.querySelectorAll('.math')].filter(e => !e.querySelector('svg')).length"
+        )
+        assert left == 0, name
+        assert page.locator("[data-mjx-error]").count() == 0, name
+    page.context.close()
+    assert chapters
+    assert not complaints
+
+
+def test_search_finds_a_word_from_a_folder(browser: Any, site: Path) -> None:
+    page, complaints = opened(browser, "light", "wide")
+    page.goto((site / "search.html").as_uri() + "?q=ledger")
+    page.wait_for_selector("#search-results li a")
+    page.context.close()
+    assert not complaints
+
+
+def test_the_theme_button_changes_the_pictures(browser: Any, site: Path, pages: list[str]) -> None:
+    name = next(name for name in pages if 'class="ix-artefact' in (site / name).read_text())
+    for theme in ("light", "dark"):
+        page, _ = opened(browser, theme, "wide")
+        visit(page, site, name)
+        hidden = "dark" if theme == "light" else "light"
+        assert page.locator(f"figure.ix-artefact img.only-{hidden}").first.is_hidden()
+        page.context.close()

@@ -1,0 +1,92 @@
+"""The built pages without a browser: links, anchors, cards, validity, what the front page holds."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+CONFIG = Path(__file__).with_name(".htmlvalidate.json")
+
+
+@pytest.fixture(scope="module")
+def soups(site: Path, pages: list[str]) -> dict[str, BeautifulSoup]:
+    return {page: BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser") for page in pages}
+
+
+def addresses(soup: BeautifulSoup) -> Iterator[str]:
+    for tag in soup.select("[href], [src]"):
+        yield str(tag.get("href") or tag.get("src"))
+
+
+def test_internal_links_and_anchors_resolve(site: Path, soups: dict[str, BeautifulSoup]) -> None:
+    anchors = {page: {str(tag["id"]) for tag in soup.select("[id]")} for page, soup in soups.items()}
+    broken = []
+    for page, soup in soups.items():
+        for address in addresses(soup):
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                continue
+            target = os.path.normpath(Path(page).parent / unquote(parts.path)) if parts.path else page
+            lost = not (site / target).is_file() or (
+                parts.fragment and target in anchors and unquote(parts.fragment) not in anchors[target]
+            )
+            if lost:
+                broken.append(f"{page}: {address}")
+    assert not broken
+
+
+def test_nothing_is_loaded_from_elsewhere(soups: dict[str, BeautifulSoup]) -> None:
+    loaders = "script[src], link[rel=stylesheet], link[rel=preload], img[src], iframe[src], source[src]"
+    for page, soup in soups.items():
+        found = [str(tag.get("src") or tag.get("href")) for tag in soup.select(loaders)]
+        assert not [address for address in found if urlsplit(address).netloc], page
+
+
+def test_every_figure_has_its_card_and_alt_text(soups: dict[str, BeautifulSoup]) -> None:
+    figures = [figure for soup in soups.values() for figure in soup.select("figure.ix-artefact")]
+    assert figures
+    for figure in figures:
+        for image in figure.select("img"):
+            assert image.get("alt"), figure.get("id")
+            assert image.get("width"), figure.get("id")
+            assert image.get("height"), figure.get("id")
+        card = figure.find_next("details", class_="ix-card")
+        assert card is not None, figure.get("id")
+
+
+def test_the_front_page_shows_scoreboard_and_gallery(soups: dict[str, BeautifulSoup]) -> None:
+    front = soups["index.html"]
+    assert front.select(".ix-scoreboard")
+    shown = {figure["id"] for soup in soups.values() for figure in soup.select("figure.ix-artefact:has(img)")}
+    thumbnails = {str(link["href"]).partition("#")[2] for link in front.select(".ix-gallery a")}
+    assert shown == thumbnails
+
+
+def test_executed_notebooks_can_be_downloaded(site: Path, soups: dict[str, BeautifulSoup]) -> None:
+    notebooks = list((site / "_sources").rglob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        page = path.relative_to(site / "_sources").with_suffix(".html").as_posix()
+        assert any(path.name in address for address in addresses(soups[page])), page
+        text = path.read_text(encoding="utf-8")
+        assert any(cell.get("outputs") for cell in json.loads(text)["cells"]), page
+        assert str(Path.home()) not in text, page
+
+
+@pytest.mark.browser
+def test_html_is_valid(site: Path, pages: list[str], node_modules: Path, tmp_path: Path) -> None:
+    script = node_modules / "html-validate" / "bin" / "html-validate.mjs"
+    report = tmp_path / "report.json"
+    command = ["node", str(script), "--config", str(CONFIG), "--formatter", f"json={report}"]
+    subprocess.run([*command, *pages], cwd=site, capture_output=True)
+    faults = [
+        f"{Path(page['filePath']).name}:{fault['line']} {fault['ruleId']}: {fault['message']}"
+        for page in json.loads(report.read_text())
+        for fault in page["messages"]
+    ]
+    assert not faults, "\n".join(faults[:20])
