@@ -133,6 +133,7 @@ def idx(*shape):
         (gzip.compress(b"\0\0\x0d" + idx(9)[3:]), "not an IDX file of bytes"),
         (b"not gzip at all", "is damaged"),
     ],
+    ids=["cut", "too short", "floats", "not gzip"],
 )
 def test_a_damaged_idx_file_is_named(tmp_path, content, message):
     path = tmp_path / "train-images-idx3-ubyte.gz"
