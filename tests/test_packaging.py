@@ -106,8 +106,8 @@ ALLOWED = {
     "analysis": {"nn", "analysis"},
     "experiments": {"data", "nn", "analysis", "experiments", "lab"},
     "lab": {"lab"},
-    "press": {"data", "lab", "press"},
-    "charts": {"analysis", "charts", "press"},
+    "press": {"charts", "data", "lab", "press"},
+    "charts": {"analysis", "charts"},
 }
 
 

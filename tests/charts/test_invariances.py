@@ -9,7 +9,7 @@ import pytest
 import torch
 from invex.analysis.pullback import level_curves, pointers
 from invex.charts import invariances as charts
-from invex.press.style import house
+from invex.charts.style import house
 
 ORIGIN = torch.zeros(2, dtype=torch.float64)
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from invex.charts.learning_dynamics import curves, labelled, quartiles
-from invex.press.style import METHOD_COLOURS, house
+from invex.charts.style import METHOD_COLOURS, house
 
 
 def frame(hidden: int = 5, **settings: object) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from invex.charts.style import INK, darken
 from invex.press.artefact import QUICK_LABEL
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
 from invex.press.chapter import Chapter
-from invex.press.style import INK, darken
 from matplotlib.figure import Figure
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from invex.analysis.pullback import Curves
-from invex.press.style import CYCLE, INK, MUTED, WIDE, WIDTH
+from invex.charts.style import CYCLE, INK, MUTED, WIDE, WIDTH
 
 BLUE, ORANGE = CYCLE[:2]
 INPUT = ("x1", "x2")

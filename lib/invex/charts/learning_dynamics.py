@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invex.press.style import METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
+from invex.charts.style import METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
 
 VARIED = {"bias_noise": ("β", 0.0), "correlation": ("ρ", 0.5)}
 

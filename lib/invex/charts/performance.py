@@ -12,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from invex.press.style import CYCLE, MUTED, WIDE, label_ends
+from invex.charts.style import CYCLE, MUTED, WIDE, label_ends
 
 PEERS = {
     "nelder_mead": "Nelder–Mead",

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invex.press.style import METHOD_COLOURS, MUTED, WIDE, WIDTH, label_ends, paper_line
+from invex.charts.style import METHOD_COLOURS, MUTED, WIDE, WIDTH, label_ends, paper_line
 
 POSITIVE, NEGATIVE = (0.76, 0.25, 0.04), (0.04, 0.37, 0.66)
 BLUE, ORANGE, GREEN, GREY = (METHOD_COLOURS[k] for k in ("ICNN + init", "ICNN", "ICNN + skip", "non-convex"))

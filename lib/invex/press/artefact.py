@@ -65,7 +65,7 @@ def save_figure(figure: Figure, folder: Path, name: str, *, quick: bool) -> list
 
     A quick figure carries `QUICK_LABEL` in the picture itself, where no copy of it can lose it.
     """
-    from invex.press import style
+    from invex.charts import style
 
     if quick:
         figure.draw_without_rendering()

@@ -98,7 +98,7 @@ class Chapter:
             wide: take the margin as well.
             interactive: shown instead of the picture where scripts run.
         """
-        from invex.press import style
+        from invex.charts import style
 
         if records is not None and records.empty:
             return self._missing(id, records)

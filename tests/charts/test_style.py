@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from invex.press import style
+from invex.charts import style
 
 # Machado, Oliveira, Fernandes 2009, "A physiologically-based model for simulation of color vision
 # deficiency", severity 1; rows for red, green and blue.
