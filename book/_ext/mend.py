@@ -13,6 +13,8 @@ HTML = HTMLFormatter(
     empty_attributes_are_booleans=True,
 )
 
+SYSTEM = '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
+
 
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
@@ -40,6 +42,17 @@ def drop_preloads(soup: BeautifulSoup) -> None:
     """Browsers refuse preloaded fonts of a page that was opened from a folder, and say so in the console."""
     for link in soup.select("link[rel=preload]"):
         link.decompose()
+
+
+def settle_theme(soup: BeautifulSoup) -> None:
+    """`auto` is a mode and no theme: until the theme's script has run, a page would show in neither."""
+    for root in soup.select("html[data-theme=auto]"):
+        root["data-theme"] = "light"
+    for script in soup.select("head > script"):
+        if script.string and "dataset.theme = " in script.string:
+            script.string = script.string.replace(
+                'getItem("theme") || "auto"', f'getItem("theme") || {SYSTEM}'
+            )
 
 
 def keep_one_viewport(soup: BeautifulSoup) -> None:
@@ -158,6 +171,7 @@ def _within(tag: Tag, name: str) -> bool:
 
 FIXES = (
     drop_preloads,
+    settle_theme,
     keep_one_viewport,
     make_logo_navigation,
     make_asides_notes,

@@ -10,6 +10,12 @@ MEND = runpy.run_path(str(Path(__file__).parents[2] / "book" / "_ext" / "mend.py
 
 FAULTS = {
     "drop_preloads": ('<link rel="preload" href="f.woff2" crossorigin>', ""),
+    "settle_theme": (
+        '<html data-theme="auto"><head><script>a.dataset.theme = b.getItem("theme") || "auto"</script></head>'
+        "</html>",
+        '<html data-theme="light"><head><script>a.dataset.theme = b.getItem("theme") || '
+        '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")</script></head></html>',
+    ),
     "keep_one_viewport": ('<meta name="viewport"><meta name="viewport">', '<meta name="viewport">'),
     "make_logo_navigation": (
         '<div class="bd-sidebar-primary"><div><a class="navbar-brand">b</a></div></div>',
