@@ -8,9 +8,9 @@ from torch import Tensor
 from invex.analysis.newton import newton
 from invex.analysis.rays import Rays
 
-COUNT = 64
 NEAR = 32
 """Dimensions up to which other directions tell something of a direction: beyond, all are about orthogonal."""
+COUNT, COUNT_BEYOND = 32, 16
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Guess:
 
 
 def guess(rays: Rays, close: Tensor) -> Guess:
-    """Radius and slope on every ray, from a Newton search to |phi| <= close / 100 on a few of them.
+    """Radius and slope on every ray, from a Newton search on a few of them.
 
     Up to `NEAR` dimensions a Gaussian process over directions carries their logarithms to the other rays:
     with the smoothness of a level set, to many digits in two or three dimensions. Beyond, radii hardly
@@ -32,20 +32,21 @@ def guess(rays: Rays, close: Tensor) -> Guess:
     """
     r = torch.ones_like(rays.origin).minimum(rays.cap)
     unknown = Guess(r, r, torch.inf, torch.inf)
-    if len(r) < 4 * COUNT or rays.centre.dim() > 1:
+    near = rays.directions.shape[1] <= NEAR
+    count = COUNT if near else COUNT_BEYOND
+    if len(r) < 4 * count or rays.centre.dim() > 1:
         return unknown
-    few = torch.linspace(0, len(r) - 1, COUNT, device=r.device).long()
-    found, slope = newton(rays.subset(few), r[few], close[few] / 100, last_step=True)
+    few = torch.linspace(0, len(r) - 1, count, device=r.device).long()
+    found, slope = newton(rays.subset(few), r[few], close[few] / (100 if near else 1), last_step=True)
     if not bool(found.reached.all()):
         return unknown
     length = rays.directions.norm(dim=1)
     known = torch.stack([found.radius * length[few], slope / length[few]], 1).double().log()
     mean = known.mean(0)
-    if rays.directions.shape[1] > NEAR:
-        predicted, missed = mean.expand(len(r), 2), known - mean
-    else:
+    predicted, missed = mean.expand(len(r), 2), known - mean
+    if near:
         unit = (rays.directions / length[:, None]).double()
-        predicted, missed = _interpolate(unit, few, known - mean)
+        predicted, missed = _interpolate(unit, few, missed)
         predicted = mean + predicted
     predicted = predicted.clamp(known.amin(0) - 1, known.amax(0) + 1).exp().to(r.dtype)
     return Guess(predicted[:, 0] / length, predicted[:, 1] * length, *missed.abs().amax(0).tolist())
