@@ -103,5 +103,5 @@ def test_the_theme_button_changes_the_pictures(browser: Any, site: Path, pages: 
         page, _ = opened(browser, theme, "wide")
         visit(page, site, name)
         hidden = "dark" if theme == "light" else "light"
-        assert page.locator(f"figure.ix-artefact img.only-{hidden}").first.is_hidden()
+        assert page.locator(f".ix-artefact img.only-{hidden}").first.is_hidden()
         page.context.close()

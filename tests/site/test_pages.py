@@ -48,7 +48,7 @@ def test_nothing_is_loaded_from_elsewhere(soups: dict[str, BeautifulSoup]) -> No
 
 
 def test_every_figure_has_its_card_and_alt_text(soups: dict[str, BeautifulSoup]) -> None:
-    figures = [figure for soup in soups.values() for figure in soup.select("figure.ix-artefact")]
+    figures = [figure for soup in soups.values() for figure in soup.select(".ix-artefact")]
     assert figures
     for figure in figures:
         for image in figure.select("img"):
@@ -62,7 +62,7 @@ def test_every_figure_has_its_card_and_alt_text(soups: dict[str, BeautifulSoup])
 def test_the_front_page_shows_scoreboard_and_gallery(soups: dict[str, BeautifulSoup]) -> None:
     front = soups["index.html"]
     assert front.select(".ix-scoreboard")
-    shown = {figure["id"] for soup in soups.values() for figure in soup.select("figure.ix-artefact:has(img)")}
+    shown = {figure["id"] for soup in soups.values() for figure in soup.select(".ix-artefact:has(img)")}
     thumbnails = {str(link["href"]).partition("#")[2] for link in front.select(".ix-gallery a")}
     assert shown == thumbnails
 
