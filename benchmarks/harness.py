@@ -125,7 +125,7 @@ def gemm_rate(m: int, k: int, n: int, dtype: torch.dtype = torch.float32, device
 
 
 def bandwidth(device: str = "cpu", megabytes: int = 256) -> float:
-    """Bytes per second that a copy moves (read and write counted), for arrays far larger than the caches."""
+    """Bytes per second that a copy between arrays of this size moves, read and write counted."""
     source = torch.zeros(megabytes << 18, device=device)
     target = torch.empty_like(source)
     return 8.0 * source.numel() / min(_repeat(lambda: target.copy_(source)))

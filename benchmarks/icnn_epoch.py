@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import harness
-from benchmarks.icnn_step import BATCH, LIMIT, examples, make, operations
+from benchmarks.icnn_step import BATCH, LIMIT, examples, limit, make
 from benchmarks.published import Published
 
 BENCH, WIDTH = "icnn-epoch", 784
@@ -74,12 +74,10 @@ def row(data: train.Examples, dtype: torch.dtype, device: str) -> dict[str, obje
         "width": WIDTH,
         "products": str(dtype).removeprefix("torch."),
     }
-    shapes = ((BATCH, WIDTH, WIDTH), (WIDTH, BATCH, WIDTH))
-    rate = max(harness.gemm_rate(*shape, dtype, device) for shape in shapes)
-    limit = 1e3 * len(data) / BATCH * operations(WIDTH, 5, BATCH) / rate
+    least = len(data) / BATCH * limit(WIDTH, 5, BATCH, dtype, device)
     tolerance = 1e-4 if dtype == torch.float32 else 0.05
     return harness.row(
-        BENCH, harness.case(**words), PEER, timing, unit="ms", limit=limit, limit_of=LIMIT, error=error,
+        BENCH, harness.case(**words), PEER, timing, unit="ms", limit=least, limit_of=LIMIT, error=error,
         tolerance=tolerance,
     )  # fmt: skip
 
