@@ -90,8 +90,8 @@ def test_a_failing_chapter_is_named_and_the_others_are_kept(book: Book) -> None:
     (book.source / "part" / "second.md").write_text(chapter("print(scale)"))
     done = invex(book.root, "build")
     assert done.returncode == 1
-    assert "part/first" in done.stdout
-    assert "`1 / 0`: ZeroDivisionError" in done.stdout
+    assert "part/first" in done.stderr
+    assert "`1 / 0`: ZeroDivisionError" in done.stderr
     assert contents(book.html) == before
     kept = execute.load(book.artefacts / "recorded" / "part" / "second")
     assert kept
@@ -103,7 +103,7 @@ def test_a_warning_of_the_site_builder_is_fatal(book: Book) -> None:
     (book.source / "index.md").write_text("# Front\n\n{doc}`nowhere`\n")
     done = invex(book.root, "build")
     assert done.returncode == 1
-    assert "unknown document: 'nowhere'" in done.stdout
+    assert "unknown document: 'nowhere'" in done.stderr
     assert contents(book.html) == before
 
 
@@ -112,8 +112,8 @@ def test_a_warning_of_a_chapter_is_fatal_and_quoted(book: Book) -> None:
     (book.source / "part" / "first.md").write_text(chapter("import warnings; warnings.warn('careful')"))
     done = invex(book.root, "build")
     assert done.returncode == 1
-    assert "part/first: cell [2] wrote to standard error" in done.stdout
-    assert "UserWarning: careful" in done.stdout
+    assert "part/first: cell [2] wrote to standard error" in done.stderr
+    assert "UserWarning: careful" in done.stderr
     assert contents(book.html) == before
 
 
@@ -138,7 +138,7 @@ def test_a_full_disk_is_named_and_the_site_stays(small_disk: Book) -> None:
     (small_disk.source / "index.md").write_text("# Front\n\nAnother page.\n")
     done = invex(small_disk.root, "build")
     assert done.returncode == 1
-    assert "No space left on device" in done.stdout
+    assert "No space left on device" in done.stderr
     assert contents(small_disk.html) == before
 
 
@@ -181,7 +181,7 @@ def test_a_failing_rerun_names_the_cell(book: Book) -> None:
     (book.source / "part" / "first.md").write_text(chapter("1 / (scale - 2)"))
     done = invex(book.root, "run", "part/first", "-p", "scale=2")
     assert done.returncode == 1
-    assert "`1 / (scale - 2)`: ZeroDivisionError" in done.stdout
+    assert "`1 / (scale - 2)`: ZeroDivisionError" in done.stderr
 
 
 def test_a_folder_without_a_book_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from invex.lab import costs
 from invex.press.cli import app
 from typer.testing import CliRunner
 
@@ -84,15 +85,16 @@ def test_record_then_verify(invex, tmp_path):
 def test_doctor_says_versions_device_data_and_costs(invex, tmp_path):
     records = tmp_path / "book" / "records"
     records.mkdir()
-    (records / "chapter-times.json").write_text('{"part/chapter": {"quick": 7.0, "paper": 9000}}')
+    costs.note(records, [("part/chapter", "quick", 7.0), ("part/chapter", "paper", 9000)])
     found = json.loads(invex("doctor", "--json").stdout)
     assert found["versions"]["torch"]
     assert "cores" in found["device"] or found["device"]
     assert len(found["data"]) == 6
-    costs = {(row["what"], row["profile"]): row["cost"] for row in found["costs"]}
-    assert costs["part/chapter", "quick"] == "7 s"
-    assert costs["part/chapter", "paper"] == "2.5 h"
-    assert all("not measured" in cost for (what, _), cost in costs.items() if what != "part/chapter")
+    said = {(row["what"], row["profile"]): row for row in found["costs"]}
+    assert said["part/chapter", "quick"]["cost"] == "7 s"
+    assert said["part/chapter", "paper"]["cost"] == "2.5 h"
+    assert said["part/chapter", "paper"]["measured on"] == found["device"]
+    assert all("not measured" in row["cost"] for (what, _), row in said.items() if what != "part/chapter")
     assert "part/chapter" in invex("doctor").stdout
 
 

@@ -43,7 +43,6 @@ def test_what_is_put_is_got_back_with_its_data_and_provenance(tmp_path):
     assert store.get("learning", Config(seed=1)) is None
     assert item.provenance["data"] == {"mnist": "f567"}
     assert list(store.all()) == [item]
-    assert store.experiments() == ["learning"]
 
 
 def test_putting_twice_changes_nothing(tmp_path):

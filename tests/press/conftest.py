@@ -23,7 +23,6 @@ CHAPTER = {
     "title": "A tiny chapter",
     "work": "known2020",
     "data": ["digits"],
-    "cost": {"quick": "1 s"},
     "artefacts": [
         {"id": "known2020-fig1", "kind": "figure", "source": "Figure 1", "title": "A line that rises"},
         {"id": "known2020-tab1", "kind": "table", "source": "Table 1", "title": "Three methods"},

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,9 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from invex.charts.style import INK, darken
+from invex.lab import costs
+from invex.lab.errors import Refused
+from invex.lab.provenance import hardware
 from invex.press.artefact import QUICK_LABEL
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
@@ -169,20 +173,32 @@ def test_a_wrong_result_is_called_different(chapter: Chapter) -> None:
 
 
 def test_unknown_names_are_refused_with_those_that_exist(chapter: Chapter, line: pd.DataFrame) -> None:
-    with pytest.raises(KeyError, match="there are: known2020-fig1, known2020-tab1"):
+    with pytest.raises(Refused, match="no artefact 'fig9'; there are known2020-fig1, known2020-tab1"):
         chapter.figure("fig9", draw, data=line, alt="", caption="")
-    with pytest.raises(KeyError, match="there are: known2020-fig1/slope"):
+    with pytest.raises(Refused, match="there are known2020-fig1/slope"):
         chapter.result("known2020-fig1/slop", 1.0)
-    with pytest.raises(KeyError, match="no book/part/big"):
+    with pytest.raises(Refused, match="no chapter 'part/big'"):
         Chapter("part/big")
-    with pytest.raises(ValueError, match="no profile 'fast'"):
+    with pytest.raises(Refused, match="no profile 'fast'"):
         Chapter("part/tiny", profile="fast")
 
 
-def test_the_header_names_source_data_cost_and_command(chapter: Chapter) -> None:
+def test_the_header_names_source_data_and_command(chapter: Chapter) -> None:
     text = soup(chapter.header()).get_text(" ")
-    for part in ("Known, Müller: A Known Work (2020)", "digits", "quick: 1 s", "invex run part/tiny"):
+    for part in ("Known, Müller: A Known Work (2020)", "digits", "invex run part/tiny"):
         assert part in text
+
+
+def test_the_header_states_measured_costs_only(book: Book, experiment: str, rewrite: Any) -> None:
+    rewrite(experiments=[experiment])
+    before = soup(Chapter("part/tiny", device="cpu").header()).get_text(" ")
+    assert "quick not measured, recorded not measured, paper not measured" in before
+    assert f"and the runs of {experiment}: 6 runs not measured" in before
+    book.records.mkdir()
+    costs.note(book.records, [("part/tiny", "quick", 6.2), ("part/other", "paper", 1.0)])
+    after = soup(Chapter("part/tiny", device="cpu").header()).get_text(" ")
+    assert "quick 6 s, recorded not measured, paper not measured" in after
+    assert f"(on {hardware('cpu')})" in after
 
 
 def test_glued_numbers_are_typeset_for_prose(chapter: Chapter, monkeypatch: pytest.MonkeyPatch) -> None:

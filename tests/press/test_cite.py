@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from invex.lab.errors import Refused
 from invex.press.book import Book
 from invex.press.cite import bibtex, entries, reading
 from invex.press.claims import load
@@ -26,9 +27,9 @@ def test_data_are_those_that_were_drawn(book: Book) -> None:
 
 
 def test_an_unknown_figure_is_refused_with_those_that_exist(book: Book) -> None:
-    with pytest.raises(KeyError, match="no figure or table 'fig9'; there are: known2020-fig1"):
+    with pytest.raises(Refused, match="no figure or table 'fig9'; there are known2020-fig1"):
         bibtex(load(book), "fig9")
-    with pytest.raises(KeyError, match="known2020-fig2"):  # listed, but no chapter holds it
+    with pytest.raises(Refused, match="known2020-fig2"):  # listed, but no chapter holds it
         bibtex(load(book), "known2020-fig2")
 
 

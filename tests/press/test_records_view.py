@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from invex.lab import experiments, sweep
+from invex.lab.errors import Refused
 from invex.lab.records import Store
 from invex.press.book import Book
 from invex.press.chapter import Chapter
@@ -85,7 +86,7 @@ def test_paper_records_what_is_missing_first(book: Book, experiment: str) -> Non
 
 
 def test_an_unknown_field_is_refused_with_those_that_exist(chapter: Chapter, experiment: str) -> None:
-    with pytest.raises(TypeError, match="no field metod; there are method, rate, deep, seed"):
+    with pytest.raises(Refused, match="no field 'metod'; there are method, rate, deep, seed"):
         chapter.records(experiment, metod="plain")
 
 

@@ -1,14 +1,41 @@
 """What each profile costs, from the wall times that records and builds of chapters carry."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from invex.lab import experiments
 from invex.lab.config import as_dict
-from invex.lab.profiles import RECORDABLE
+from invex.lab.profiles import PROFILES, RECORDABLE
+from invex.lab.provenance import hardware, resolve
 from invex.lab.records import Store
 from invex.lab.sweep import kind
+
+TIMES = "chapter-times.json"
+
+
+def note(folder: Path, measured: Iterable[tuple[str, str, float]]) -> None:
+    """Note chapter, profile and seconds of what was executed, with this hardware, beside the records."""
+    times, here = chapter_times(folder), hardware(resolve("auto"))
+    for chapter, profile, seconds in measured:
+        times.setdefault(chapter, {})[profile] = {"seconds": seconds, "measured on": here}
+    (folder / TIMES).write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def chapter_times(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Chapter -> profile -> seconds and hardware, as they were last noted."""
+    path = folder / TIMES
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def chapters_cost(folder: Path) -> list[dict[str, Any]]:
+    """One row a chapter and profile that was measured."""
+    return [
+        {"what": chapter, "profile": profile, "runs": 1, "cost": duration(entry["seconds"])} | entry
+        for chapter, profiles in sorted(chapter_times(folder).items())
+        for profile, entry in sorted(profiles.items())
+    ]
 
 
 def experiments_cost(store: Store) -> list[dict[str, Any]]:
@@ -20,15 +47,15 @@ def experiments_cost(store: Store) -> list[dict[str, Any]]:
     return [_experiment(store, name, profile) for name in experiments.names() for profile in RECORDABLE]
 
 
-def chapters_cost(folder: Path) -> list[dict[str, Any]]:
-    """One row a chapter and profile, from `chapter-times.json` in the folder of records where it is."""
-    path = folder / "chapter-times.json"
-    times = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return [
-        {"what": chapter, "profile": profile, "runs": 1, "seconds": seconds, "cost": duration(seconds)}
-        for chapter, profiles in sorted(times.items())
-        for profile, seconds in sorted(profiles.items())
-    ]
+def stated(store: Store, chapter: str, names: Sequence[str]) -> str:
+    """What a rerun of a chapter costs at each profile, with its experiments under ``paper``, in one line."""
+    times = chapter_times(store.folder).get(chapter, {})
+    known = {name: duration(entry["seconds"]) for name, entry in times.items()}
+    runs = [_experiment(store, name, "paper") for name in names]
+    places = {entry["measured on"] for entry in [*times.values(), *runs] if entry["measured on"]}
+    line = ", ".join(f"{profile} {known.get(profile, 'not measured')}" for profile in PROFILES)
+    line += "".join(f", and the runs of {row['what']}: {row['cost']}" for row in runs)
+    return line + (f" (on {'; '.join(sorted(places))})" if places else "")
 
 
 def duration(seconds: float) -> str:

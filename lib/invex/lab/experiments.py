@@ -2,18 +2,15 @@
 
 import importlib
 import typing
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
 from invex.lab.closure import PACKAGE, CodeDigest, code_digest, defines
 from invex.lab.config import digest
+from invex.lab.errors import Refused, one_of
 from invex.lab.profiles import RECORDABLE
-
-
-class Refused(ValueError):  # noqa: N818 - named after the finding
-    """A name or value that the user gave does not exist; the message lists what does."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +33,15 @@ class Experiment:
         Raises:
             Refused: nothing is recorded at that profile.
         """
-        if profile not in RECORDABLE:
-            raise Refused(f"no configs at profile {profile!r}; there are {', '.join(RECORDABLE)}")
-        return list(self.module.configs(profile))
+        return list(self.module.configs(one_of(RECORDABLE, "configs at profile", profile)))
 
-    def batch_key(self, config: Any) -> Hashable:
-        """What configs have in common that one call of `run` may be given together."""
-        key = getattr(self.module, "batch_key", digest)
-        return typing.cast(Hashable, key(config))
+    def batches(self, configs: Sequence[Any]) -> list[list[Any]]:
+        """The configs in groups that one call of `run` may be given together."""
+        key: typing.Callable[[Any], Hashable] = getattr(self.module, "batch_key", digest)
+        groups: dict[Hashable, list[Any]] = {}
+        for config in configs:
+            groups.setdefault(key(config), []).append(config)
+        return list(groups.values())
 
 
 def names() -> list[str]:
@@ -58,10 +56,9 @@ def find(name: str) -> Experiment:
     Raises:
         Refused: there is none.
     """
-    if "." not in name and name not in names():
-        raise Refused(f"no experiment {name!r}; there are {', '.join(names()) or 'none yet'}")
+    place = name if "." in name else f"invex.experiments.{one_of(names(), 'experiment', name)}"
     try:
-        module = importlib.import_module(name if "." in name else f"invex.experiments.{name}")
+        module = importlib.import_module(place)
     except ModuleNotFoundError as error:
         raise Refused(f"no experiment {name!r}: {error}") from error
     if lacking := [part for part in ("Config", "configs", "run") if not hasattr(module, part)]:
@@ -69,20 +66,32 @@ def find(name: str) -> Experiment:
     return Experiment(name.rpartition(".")[2], module)
 
 
-def select(experiment: Experiment, configs: Sequence[Any], only: str) -> list[Any]:
-    """The configs with the given values, e.g. "method=icnn,seed=0,seed=1" (one field twice: either value).
+def select(experiment: Experiment, configs: Sequence[Any], wanted: Mapping[str, Any]) -> list[Any]:
+    """The configs whose fields have the wanted values (a list: one of them), given as such or as text.
 
     Raises:
-        Refused: no such field, a value of another type, or one that no config has.
+        Refused: no such field.
     """
-    wanted: dict[str, list[Any]] = {}
-    for name, value in _pairs(experiment, only):
-        wanted.setdefault(name, []).append(value)
+    known = [field.name for field in fields(experiment.module.Config)]
     for name, values in wanted.items():
-        there = list(dict.fromkeys(getattr(config, name) for config in configs))
-        if absent := [value for value in values if value not in there]:
-            raise Refused(f"--only: no config has {name}={absent[0]}; there are {', '.join(map(str, there))}")
-    return [c for c in configs if all(getattr(c, name) in values for name, values in wanted.items())]
+        field, some = one_of(known, "field", name), values if isinstance(values, list) else [values]
+        configs = [config for config in configs if _is_one_of(getattr(config, field), some)]
+    return list(configs)
+
+
+def only(experiment: Experiment, configs: Sequence[Any], pairs: str) -> list[Any]:
+    """The configs with the values of "method=icnn,seed=0,seed=1" (one field twice: either value).
+
+    Raises:
+        Refused: no such field, or a value that no config has.
+    """
+    wanted: dict[str, list[str]] = {}
+    for name, _, value in (pair.partition("=") for pair in pairs.split(",")):
+        wanted.setdefault(name.strip(), []).append(value.strip())
+        if not select(experiment, configs, {name.strip(): value.strip()}):
+            there = dict.fromkeys(str(getattr(config, name.strip())) for config in configs)
+            one_of(there, f"config with {name.strip()}", value.strip())
+    return select(experiment, configs, wanted)
 
 
 def shard(configs: Sequence[Any], part: str) -> list[Any]:
@@ -113,28 +122,5 @@ def seconds(text: str) -> float:
     return value
 
 
-def _pairs(experiment: Experiment, only: str) -> Iterator[tuple[str, Any]]:
-    hints = typing.get_type_hints(experiment.module.Config)
-    there = [field.name for field in fields(experiment.module.Config)]
-    for pair in only.split(","):
-        name, equals, text = pair.partition("=")
-        if not equals or name.strip() not in there:
-            raise Refused(
-                f"--only: no field {name.strip()!r} in {experiment.name}; there are {', '.join(there)}"
-            )
-        yield name.strip(), _parse(name.strip(), text.strip(), hints[name.strip()])
-
-
-def _parse(name: str, text: str, hint: Any) -> Any:
-    options = typing.get_args(hint)
-    if type(None) in options and text.lower() == "none":
-        return None
-    kinds = [kind for kind in options or (hint,) if kind in (bool, int, float, str)]
-    if typing.get_origin(hint) is typing.Literal:
-        kinds = list({type(value) for value in options})
-    for kind in kinds:
-        try:
-            return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-        except (ValueError, KeyError):
-            continue
-    raise Refused(f"--only: {name}={text!r} is not {' or '.join(k.__name__ for k in kinds) or 'selectable'}")
+def _is_one_of(value: Any, some: Sequence[Any]) -> bool:
+    return value in some or str(value).lower() in [str(each).lower() for each in some]

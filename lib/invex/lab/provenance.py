@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from invex.lab.closure import PACKAGE, CodeDigest
+from invex.lab.errors import Refused, one_of
 
 PACKAGES = ("torch", "numpy", "scipy", "invex")
 
@@ -78,18 +79,16 @@ def resolve(device: str) -> str:
     """Torch's name of a device; "auto" is the GPU where torch sees one.
 
     Raises:
-        ValueError: unknown device, or "cuda" where torch sees none.
+        Refused: unknown device, or "cuda" where torch sees none.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"no device {device!r}; there are auto, cpu, cuda")
-    if device == "cpu":
+    if one_of(("auto", "cpu", "cuda"), "device", device) == "cpu":
         return device
     import torch
 
     if torch.cuda.is_available():
         return "cuda"
     if device == "cuda":
-        raise ValueError("torch sees no CUDA device here; use --device cpu or auto")
+        raise Refused("torch sees no CUDA device here; use --device cpu or auto")
     return "cpu"
 
 

@@ -20,15 +20,16 @@ import numpy as np
 
 from invex.lab.closure import changed, code_digest
 from invex.lab.config import as_dict, digest, dumps
+from invex.lab.errors import Failed
 
 Tables = dict[str, dict[str, list[Any]]]
 
 
-class CorruptRecord(ValueError):  # noqa: N818 - named after the finding
+class CorruptRecord(Failed):
     """A record's file cannot be read, or does not hash to what it says; the message names it."""
 
 
-class RecordNotWritten(OSError):  # noqa: N818 - named after the finding
+class RecordNotWritten(Failed):
     """A record could not be written (a full disk, say); nothing of it is left behind."""
 
 
@@ -137,10 +138,6 @@ class Store:
         except OSError as error:
             raise RecordNotWritten(f"cannot write {path}: {error.strerror or error}") from error
         return path
-
-    def experiments(self) -> list[str]:
-        """Names of the experiments that have records."""
-        return sorted({path.parent.name for path in self.folder.glob("*/*.json")})
 
     def paths(self, experiment: str = "*") -> list[Path]:
         """Files of the records of an experiment, or of all, in the order of their names."""

@@ -77,7 +77,8 @@ def sweep(plan: Plan, say: Say = lambda text: None, ended: Say | None = None) ->
     """
     times, code = _measured(plan), plan.experiment.code()
     report = Report()
-    for group in _groups(plan):
+    together = plan.device.startswith("cuda")  # on a GPU all that the experiment can compute at once
+    for group in plan.experiment.batches(plan.configs) if together else [[c] for c in plan.configs]:
         with _claims(plan, group) as claimed:
             configs = [config for config in claimed if not _done(plan, config, code)]
             if configs := configs[: _fitting(times, configs, plan.deadline - time.time())]:
@@ -130,17 +131,6 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
 def _done(plan: Plan, config: Any, code: CodeDigest) -> bool:
     found = plan.store.get(plan.experiment.name, config)
     return found is not None and (not plan.stale or found.provenance["code"]["digest"] == code.digest)
-
-
-def _groups(plan: Plan) -> Iterator[list[Any]]:
-    """One config at a time on a CPU; on a GPU all that the experiment can compute together."""
-    if not plan.device.startswith("cuda"):
-        yield from ([config] for config in plan.configs)
-        return
-    groups: dict[Any, list[Any]] = {}
-    for config in plan.configs:
-        groups.setdefault(plan.experiment.batch_key(config), []).append(config)
-    yield from groups.values()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 
 from invex.lab import closure, provenance
 from invex.lab.config import as_dict
+from invex.lab.errors import one_of
 from invex.lab.records import Outcome, Store, record
 from invex.press.book import Book
 from invex.press.records_view import Records, Run
@@ -33,10 +34,6 @@ class Bench:
     seed: int = 0
 
 
-class UnknownBench(LookupError):  # noqa: N818 - named after the finding
-    """There is no bench of that name; the message lists those there are."""
-
-
 def names(book: Book) -> dict[str, str]:
     """The benches of a book, each with the first sentence of its file."""
     found = {}
@@ -51,13 +48,12 @@ def rows(book: Book, name: str, *, full: bool = False) -> Iterator[dict[str, Any
     """The rows of a bench, as they are measured.
 
     Raises:
-        UnknownBench: there is none of that name.
+        Refused: there is none of that name.
     """
-    if name not in (known := names(book)):
-        raise UnknownBench(f"no bench {name!r}; there are {', '.join(known) or 'none'}")
     if str(book.root) not in sys.path:
         sys.path.insert(0, str(book.root))
-    yield from importlib.import_module(f"benchmarks.{name.replace('-', '_')}").rows(full)
+    module = one_of(names(book), "bench", name).replace("-", "_")
+    yield from importlib.import_module(f"benchmarks.{module}").rows(full)
 
 
 def keep(

@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
+from invex.lab.errors import Refused
 
-class BookNotFoundError(Exception):
+
+class BookNotFoundError(Refused):
     """No `_toc.yml` beside a `book/` folder was found where one was looked for."""
 
 

@@ -10,14 +10,17 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invex.lab import closure, profiles, provenance
+from invex.lab import closure, costs, provenance
+from invex.lab.errors import one_of
+from invex.lab.profiles import PROFILES
+from invex.lab.records import Store
 from invex.press import artefact as files
 from invex.press import card, cite, claims, parameters, records_view
 from invex.press.artefact import Manifest
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
 from invex.press.markup import chip, copyable, definitions, expected, measured, slug, typeset
-from invex.press.records_view import Records
+from invex.press.records_view import Records, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,18 +41,15 @@ class Chapter:
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        KeyError: if no data lie beside a chapter of that name.
-        ValueError: on an unknown profile.
+        Refused: no data lie beside a chapter of that name, or there is no such profile.
     """
 
     def __init__(self, name: str, *, profile: str = "recorded", seed: int = 0, device: str = "auto") -> None:
-        self.name, self.profile, self.seed = name, profiles.profile(profile).name, seed
+        self.name, self.profile, self.seed = name, one_of(PROFILES, "profile", profile), seed
         self.quick = profile == "quick"
         self._asked = device
         self._catalogue = claims.load(Book.find())
-        if name not in self._catalogue.chapters:
-            raise KeyError(f"no book/{name}.yml beside a page of _toc.yml")
-        self._data = self._catalogue.chapters[name]
+        self._data = self._catalogue.chapters[one_of(self._catalogue.chapters, "chapter", name)]
         made = os.environ.get("INVEX_ARTEFACTS")
         self._in_book = made is not None
         self._folder = Path(made or self._catalogue.book.artefacts / "interactive") / profile / name
@@ -63,11 +63,12 @@ class Chapter:
 
     def header(self) -> Html:
         """Show what the chapter is made from, what a rerun costs at each profile, and its command."""
-        work = cite.entries(self._catalogue.book).get(self._data.work)
+        book = self._catalogue.book
+        work = cite.entries(book).get(self._data.work)
         rows = [
             ("Source", typeset(escape(cite.reading(work))) if work else ""),
             ("Data", escape(", ".join(self._data.data))),
-            ("Cost", escape("; ".join(f"{name}: {text}" for name, text in self._data.cost.items()))),
+            ("Cost", escape(costs.stated(Store(book.records), self.name, self._data.experiments))),
             ("Rerun", copyable(self._command, "the command that reruns this chapter", "rerun-command")),
         ]
         return Html(f'<div class="ix-header">{definitions(rows)}</div>')
@@ -100,16 +101,17 @@ class Chapter:
         """
         from invex.charts import style
 
-        if records is not None and records.empty:
-            return self._missing(id, records)
+        manifest = self._manifest(id, records, sources)
+        if manifest.placeholder:
+            return self._missing(manifest, records)
         folder = files.fresh(self._folder / id)
         with style.house(style.WIDE if wide else style.WIDTH):
             size = files.save_figure(draw(), folder, id, quick=self.quick)
-        manifest = self._finish(id, folder, data, caption, records, sources, alt=_text(alt), size=size)
+        manifest = replace(manifest, caption=_text(caption), alt=_text(alt), size=size)
         body = card.picture(manifest, self._address(id)) if self._in_book else card.embedded(manifest, folder)
         if interactive is not None and self._in_book:
             body = card.interactive(interactive, body, id, self._root)
-        return self._show(manifest, body, folder, wide=wide)
+        return self._keep(manifest, data, body, wide=wide)
 
     def table(
         self,
@@ -123,11 +125,11 @@ class Chapter:
         best: Mapping[str, str] | None = None,
     ) -> Html:
         """Show a table with its card; arguments as of `figure` and `card.table`."""
-        if records is not None and records.empty:
-            return self._missing(id, records)
-        folder = files.fresh(self._folder / id)
-        manifest = self._finish(id, folder, frame, caption, records, sources)
-        return self._show(manifest, card.table(frame, digits, best), folder)
+        manifest = self._manifest(id, records, sources)
+        if manifest.placeholder:
+            return self._missing(manifest, records)
+        files.fresh(self._folder / id)
+        return self._keep(replace(manifest, caption=_text(caption)), frame, card.table(frame, digits, best))
 
     def result(
         self,
@@ -149,7 +151,7 @@ class Chapter:
             n: number of repetitions behind it.
             note: the cause, where it differs.
         """
-        claim = self._declared(self._data.claims, claim_id)
+        claim = self._data.claims[one_of(self._data.claims, "claim", claim_id)]
         result = files.plain({"value": value, "low": low, "high": high, "n": n, "note": note})
         number = self._check_number(claim.artefact)
         self._shown["results"][claim_id] = result
@@ -187,38 +189,40 @@ class Chapter:
     def _command(self) -> str:
         return f"invex run {self.name} --profile {self.profile} -p seed={self.seed}"
 
-    def _finish(
+    def _manifest(self, id: str, records: Records | None, sources: Sequence[str]) -> Manifest:
+        """Return what is known of an artefact before it is drawn."""
+        known = self._data.artefacts[one_of(self._data.artefacts, "artefact", id)]
+        what = known.kind, known.label, known.title, self.name, self.profile, self._command, self.quick
+        if records is None:
+            return Manifest(id, *what, sources=list(sources), provenance=self._made(sources, []))
+        if records.empty:
+            missing = f"{known.title}: not attempted, no run of {records.experiment} is recorded."
+            return Manifest(id, *what, caption=missing, placeholder=True)
+        return Manifest(
+            id, *what, sources=list(sources), partial=records.partial, stale=list(records.stale),
+            provenance=self._made(sources, records.runs),
+        )  # fmt: skip
+
+    def _missing(self, manifest: Manifest, records: Records | None) -> Html:
+        self._register(manifest, files.fresh(self._folder / manifest.id))
+        return card.artefact(manifest, card.placeholder(records.command if records else ""), "", "")
+
+    def _keep(
         self,
-        id: str,
-        folder: Path,
+        manifest: Manifest,
         data: pd.DataFrame | Mapping[str, pd.DataFrame],
-        caption: Text,
-        records: Records | None,
-        sources: Sequence[str],
-        **more: Any,
-    ) -> Manifest:
-        """Write what lies beside the picture, and return the manifest."""
+        body: str,
+        wide: bool = False,
+    ) -> Html:
+        """Write what lies beside the picture, and show the whole."""
+        id, folder = manifest.id, self._folder / manifest.id
         files.save_data(data, folder, id)
-        made = self._made(records, sources)
-        version = ", ".join(filter(None, [f"profile {self.profile}", made.get("commit")]))
-        bibtex = cite.bibtex(self._catalogue, id, sources, version=version)
+        version = ", ".join(filter(None, [f"profile {self.profile}", manifest.provenance.get("commit")]))
+        bibtex = cite.bibtex(self._catalogue, id, manifest.sources, version=version)
         (folder / f"{id}.bib").write_text(bibtex, encoding="utf-8")
-        if records is not None and not self.quick:
-            more |= {"partial": records.partial, "stale": list(records.stale)}
-        manifest = replace(
-            self._manifest(id), caption=_text(caption), sources=list(sources), provenance=made, **more
-        )
-        return self._register(replace(manifest, files=files.hashes(folder)), folder)
-
-    def _missing(self, id: str, records: Records) -> Html:
-        caption = f"{self._manifest(id).title}: not attempted, no run of {records.experiment} is recorded."
-        manifest = replace(self._manifest(id), caption=caption, placeholder=True)
-        self._register(manifest, files.fresh(self._folder / id))
-        return card.artefact(manifest, card.placeholder(records.command), "", "")
-
-    def _show(self, manifest: Manifest, body: str, folder: Path, *, wide: bool = False) -> Html:
-        bibtex = (folder / f"{manifest.id}.bib").read_text(encoding="utf-8")
-        return card.artefact(manifest, body, bibtex, self._address(manifest.id), wide=wide)
+        manifest = replace(manifest, files=files.hashes(folder))
+        self._register(manifest, folder)
+        return card.artefact(manifest, body, bibtex, self._address(id), wide=wide)
 
     def _check_number(self, id: str) -> str:
         """Return number and anchor of a check that no figure shows, before the first of its results."""
@@ -228,17 +232,10 @@ class Chapter:
             return ""
         return f'<a class="ix-number" id="{id}" href="#{id}">{known.label}</a> '
 
-    def _manifest(self, id: str) -> Manifest:
-        known = self._declared(self._data.artefacts, id)
-        return Manifest(
-            id, known.kind, known.label, known.title, self.name, self.profile, self._command, self.quick
-        )
-
-    def _register(self, manifest: Manifest, folder: Path) -> Manifest:
+    def _register(self, manifest: Manifest, folder: Path) -> None:
         files.save_json(folder / "manifest.json", vars(manifest))
         self._shown["artefacts"][manifest.id] = vars(manifest)
         self._save()
-        return manifest
 
     def _save(self) -> None:
         files.save_json(self._folder / "results.json", self._shown)
@@ -246,31 +243,22 @@ class Chapter:
     def _address(self, id: str) -> str:
         return f"{self._root}figures/{id}/{id}"
 
-    def _declared(self, known: Mapping[str, Any], name: str) -> Any:
-        if name not in known:
-            raise KeyError(f"{name!r} is not declared in book/{self.name}.yml; there are: {', '.join(known)}")
-        return known[name]
-
-    def _made(self, records: Records | None, sources: Sequence[str]) -> dict[str, str]:
+    def _made(self, sources: Sequence[str], runs: Sequence[Run]) -> dict[str, str]:
         """Return where the numbers come from: computed here, unless runs say otherwise."""
         here = {
-            "profile": self.profile,
-            "seeds": str(self.seed),
-            "data": ", ".join(sources),
+            "data": dict.fromkeys(sources, ""),
             "device": provenance.hardware(self.device),
-            "commit": (provenance.commit() or "")[:12],
-            "code": self._code,
-            "versions": ", ".join(f"{name} {version}" for name, version in provenance.versions().items()),
+            "commit": provenance.commit(),
+            "code": {"digest": self._code},
+            "versions": provenance.versions(),
         }
-        return {
-            name: text for name, text in (here | (records.provenance() if records else {})).items() if text
-        }
+        live = records_view.described([Run({"seed": self.seed}, {}, {}, None, here)])
+        return {"profile": self.profile} | live | records_view.described(runs)
 
     @cached_property
     def _code(self) -> str:
         """Digest of the library functions that the chapter's cells reach."""
-        cells = parameters.notebook(self._catalogue.book.text(self.name)).cells
-        code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        code = parameters.code(self._catalogue.book.text(self.name))
         reached = closure.source_digest(code, closure.SCOPE)
         return reached.digest if reached.functions else ""
 

@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Iterable
 
+from invex.lab.errors import one_of
 from invex.press.book import Book
 from invex.press.claims import Artefact, Catalogue
 
@@ -41,12 +42,10 @@ def bibtex(
         version: what identifies this rendering: profile, commit.
 
     Raises:
-        KeyError: if no chapter holds the artefact, with the ids that exist.
+        Refused: no chapter holds the artefact.
     """
-    held = [name for name, artefact in catalogue.artefacts.items() if artefact.chapter]
-    if figure_id not in held:
-        raise KeyError(f"no figure or table {figure_id!r}; there are: {', '.join(held)}")
-    artefact, known = catalogue.artefacts[figure_id], entries(catalogue.book)
+    held = {name: artefact for name, artefact in catalogue.artefacts.items() if artefact.chapter}
+    artefact, known = held[one_of(held, "figure or table", figure_id)], entries(catalogue.book)
     names = {_plain(n) for n in (catalogue.chapters[artefact.chapter].data if sources is None else sources)}
     data = [
         entry for entry in known.values() if names & set(map(_plain, _field(entry, "dataset").split(",")))

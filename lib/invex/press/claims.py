@@ -11,12 +11,13 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from invex.lab.errors import Failed
 from invex.press.book import Book
 
 REPRODUCED, SAME_ORDER, DIFFERS = "reproduced", "same order", "differs"
@@ -27,7 +28,7 @@ CLAIM_KINDS = ("value", "order", "trend", "bound")
 RELATIONS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 
 
-class ClaimsError(ValueError):
+class ClaimsError(Failed):
     """A mistake in the book's own data; the message names the file and the id."""
 
 
@@ -78,7 +79,7 @@ class ChapterData:
     artefacts: dict[str, Artefact]
     claims: dict[str, Claim]
     data: tuple[str, ...] = ()
-    cost: dict[str, str] = field(default_factory=dict)
+    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ def _chapter(path: Path, slug: str, number: int, wanted: Mapping[str, Artefact])
         for count, name in enumerate([n for n, a in artefacts.items() if a.kind == kind], start=1):
             artefacts[name] = replace(artefacts[name], number=f"{number}.{count}")
     claims = _unique(path, (_claim(path, entry, artefacts) for entry in raw.get("claims", [])))
-    return ChapterData(slug, title, work, artefacts, claims, tuple(raw.get("data", ())), raw.get("cost", {}))
+    data, experiments = (tuple(raw.get(name, ())) for name in ("data", "experiments"))
+    return ChapterData(slug, title, work, artefacts, claims, data, experiments)
 
 
 def _artefact(

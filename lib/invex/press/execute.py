@@ -5,15 +5,19 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, field, replace
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from invex.press.artefact import fresh, save_json
 from invex.press.book import Book
 from invex.press.fingerprint import changed, fingerprint
 from invex.press.parameters import declared, notebook
+
+Say = Callable[[str], None]
 
 NOTEBOOK = "executed.ipynb"
 SUMMARY = "execution.json"
@@ -26,9 +30,8 @@ class Job:
     chapter: str
     parameters: dict[str, Any]
     folder: Path
-    reason: str = ""
+    reason: str = "asked for"
     strict: bool = True
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,6 @@ class Execution:
     seconds: float = 0.0
     fingerprint: dict[str, str] = field(default_factory=dict)
     error: str = ""
-    kept: bool = False
 
 
 def plan(book: Book, chosen: list[str], profile: str) -> tuple[list[Job], list[Execution]]:
@@ -60,31 +62,29 @@ def plan(book: Book, chosen: list[str], profile: str) -> tuple[list[Job], list[E
 
 def load(folder: Path) -> Execution | None:
     """Return the execution kept in a folder, or None if there is none that is whole."""
-    try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return Execution(**summary, kept=True)
+    with suppress(FileNotFoundError, json.JSONDecodeError):
+        return Execution(**json.loads((folder / SUMMARY).read_text(encoding="utf-8")))
+    return None
 
 
-def run(book: Book, jobs: list[Job], workers: int, report: Callable[[str, str], None]) -> Iterator[Execution]:
+def run(book: Book, jobs: list[Job], workers: int, say: Say, ended: Say) -> Iterator[Execution]:
     """Execute jobs in parallel processes and yield each execution as it ends; failures are yielded too.
 
-    `report(chapter, state)` is called when a chapter starts and ends.
+    `say` is told which chapters are under way, `ended` of each that ended.
     """
     workers = max(1, min(workers, len(jobs)))
     threads = max(1, (os.cpu_count() or 1) // workers)
-    waiting, running = list(jobs), set[Future[Execution]]()
     with ProcessPoolExecutor(workers, get_context("spawn"), _quieten, (book.build,)) as pool:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                job = waiting.pop(0)
-                report(job.chapter, f"executing ({job.reason})")
-                running.add(pool.submit(execute, book, replace(job, threads=threads)))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for execution in (future.result() for future in done):
-                report(execution.chapter, "failed" if execution.error else f"{execution.seconds:.1f} s")
-                yield execution
+        running = {pool.submit(execute, book, job, threads): job for job in jobs}
+        say(", ".join(job.chapter for job in jobs[:workers]))
+        try:
+            for future in as_completed(running):
+                done, reason = future.result(), running.pop(future).reason
+                ended(f"{done.chapter}: {'failed' if done.error else f'{done.seconds:.1f} s'} ({reason})")
+                say(", ".join(job.chapter for job in [*running.values()][:workers]))
+                yield done
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _quieten(folder: Path) -> None:
@@ -93,25 +93,20 @@ def _quieten(folder: Path) -> None:
     os.dup2(os.open(folder / "kernels.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
 
 
-def execute(book: Book, job: Job) -> Execution:
+def execute(book: Book, job: Job, threads: int = 1) -> Execution:
     """Execute one chapter into `job.folder`; the folder is replaced only when every cell succeeded."""
     marks = fingerprint(book, job.chapter, job.parameters)
-    scratch = book.build / "executing" / job.folder.relative_to(job.folder.anchor)
+    scratch = fresh(book.build / "executing" / job.folder.relative_to(job.folder.anchor))
     profile = job.parameters["profile"]
-    shutil.rmtree(scratch, ignore_errors=True)
-    made = scratch / profile / job.chapter
-    made.mkdir(parents=True)
+    made = fresh(scratch / profile / job.chapter)
     start = time.perf_counter()
     try:
-        error = _papermill(book, job, scratch, made / NOTEBOOK)
+        error = _papermill(book, job, scratch, made / NOTEBOOK, threads)
     except (OSError, RuntimeError) as problem:  # a full disk, a killed kernel
         error = f"{type(problem).__name__}: {problem}"
     done = Execution(job.chapter, profile, round(time.perf_counter() - start, 2), marks, error)
     if not error:
-        summary = {
-            k: v for k, v in asdict(done).items() if k in ("chapter", "profile", "seconds", "fingerprint")
-        }
-        (made / SUMMARY).write_text(json.dumps(summary, indent=1), encoding="utf-8")
+        save_json(made / SUMMARY, asdict(done))
         job.folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(job.folder, ignore_errors=True)
         made.rename(job.folder)
@@ -119,16 +114,7 @@ def execute(book: Book, job: Job) -> Execution:
     return done
 
 
-def save_times(book: Book, executions: list[Execution]) -> None:
-    """Note what each chapter took, by profile, in the file that chapters state their cost from."""
-    path = book.records / "chapter-times.json"
-    times = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    for each in executions:
-        times.setdefault(each.chapter, {})[each.profile] = each.seconds
-    path.write_text(json.dumps(times, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _papermill(book: Book, job: Job, artefacts: Path, output: Path) -> str:
+def _papermill(book: Book, job: Job, artefacts: Path, output: Path, threads: int) -> str:
     """Run the notebook; return an empty string, or the cell and the error that stopped it."""
     import nbformat
     import papermill
@@ -140,7 +126,7 @@ def _papermill(book: Book, job: Job, artefacts: Path, output: Path) -> str:
     os.environ |= {
         "INVEX_ROOT": str(book.root),
         "INVEX_ARTEFACTS": str(artefacts),
-        "OMP_NUM_THREADS": str(job.threads),
+        "OMP_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads that spin slow a busy machine tenfold
     }
     try:

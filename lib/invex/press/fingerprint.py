@@ -9,9 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from invex.lab import costs
 from invex.lab.closure import source_digest
 from invex.press.book import Book
-from invex.press.parameters import notebook
+from invex.press.parameters import code
 
 PACKAGES = (
     "torch", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "scikit-learn", "papermill", "jupytext",
@@ -20,7 +21,7 @@ PACKAGES = (
 
 def fingerprint(book: Book, chapter: str, parameters: dict[str, Any]) -> dict[str, str]:
     """Return cause -> digest; the causes are kinds of input, and each library function that is reached."""
-    code, names = _code(book, chapter)
+    cells, names = _code(book, chapter)
     records = [path for name in names for path in _record_files(book.records, name)]
     return {
         "text": _digest([book.text(chapter)]),
@@ -28,9 +29,10 @@ def fingerprint(book: Book, chapter: str, parameters: dict[str, Any]) -> dict[st
         "references": _digest(_read([book.source / "references.bib"])),
         "number": str(book.chapters().index(chapter)),
         "records": _digest(_read(records)),
+        "cost": _digest([json.dumps(costs.chapter_times(book.records).get(chapter))]),
         "parameters": _digest([json.dumps(parameters, sort_keys=True)]),
         "versions": _digest([sys.version, *map(_version, PACKAGES)]),
-        **source_digest(code).functions,
+        **source_digest(cells).functions,
     }
 
 
@@ -41,19 +43,13 @@ def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 def _code(book: Book, chapter: str) -> tuple[str, list[str]]:
     """Return a chapter's code, with the experiments that it names, and every name that is a string in it."""
-    cells = [cell.source for cell in notebook(book.text(chapter)).cells if cell.cell_type == "code"]
-    lines = [line for cell in cells for line in cell.splitlines() if not line.lstrip().startswith(("%", "!"))]
-    code = "\n".join(lines)
-    strings = {node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)}
-    names = sorted(
-        text for text in strings if isinstance(text, str) and text.replace("-", "_").isidentifier()
-    )
-    uses = [
-        "from invex.press.chapter import Chapter\nChapter"
-    ]  # which invex.press imports when it is asked to
+    own = code(book.text(chapter))
+    strings = [node.value for node in ast.walk(ast.parse(own)) if isinstance(node, ast.Constant)]
+    names = sorted({s for s in strings if isinstance(s, str) and s.replace("-", "_").isidentifier()})
+    uses = ["from invex.press.chapter import Chapter\nChapter"]  # which invex.press imports when asked to
     for name in filter(str.isidentifier, names):
         uses.append(f"from invex.experiments import {name}\n{name}.configs, {name}.run")
-    return "\n".join([code, *uses]), names
+    return "\n".join([own, *uses]), names
 
 
 def _record_files(records: Path, name: str) -> list[Path]:

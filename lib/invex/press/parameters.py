@@ -6,14 +6,23 @@ from typing import Any
 import jupytext
 from nbformat import NotebookNode
 
+from invex.lab.errors import Refused
 
-class ParameterError(ValueError):
+
+class ParameterError(Refused):
     """A parameter that the chapter does not have, or a value of another type than its default."""
 
 
 def notebook(text: str) -> NotebookNode:
     """Return the notebook that a MyST chapter describes, without outputs."""
     return jupytext.reads(text, fmt="md:myst")
+
+
+def code(text: str) -> str:
+    """Return the code of a chapter's cells, without IPython's own commands."""
+    cells = [cell.source for cell in notebook(text).cells if cell.cell_type == "code"]
+    lines = [line for cell in cells for line in cell.splitlines()]
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
 
 
 def declared(text: str) -> dict[str, Any]:

@@ -84,24 +84,24 @@ class Records:
             return f"{seeds} of {of} seeds"
         return f"{len(self.runs)} of {len(self.expected)} runs"
 
-    def provenance(self) -> dict[str, str]:
-        """Return what the runs' provenances say, in the words of a card; distinct values are joined."""
-        whole = [run.provenance for run in self.runs]
 
-        def named(key: str) -> Iterable[str]:
-            return (f"{name} {value}" for entry in whole for name, value in entry.get(key, {}).items())
+def described(runs: Sequence[Run]) -> dict[str, str]:
+    """Return what the provenances of runs say, in the words of a card; distinct values are joined."""
+    whole = [run.provenance for run in runs]
 
-        seeds = sorted({run.config["seed"] for run in self.runs})
-        found = {
-            "seeds": ", ".join(map(str, seeds)),
-            "data": _joined(named("data")),
-            "device": _joined(entry.get("device", "") for entry in whole),
-            "recorded": _joined(entry.get("when", "")[:10] for entry in whole),
-            "commit": _joined((entry.get("commit") or "")[:12] for entry in whole),
-            "code": _joined(entry.get("code", {}).get("digest", "") for entry in whole),
-            "versions": _joined(named("versions")),
-        }
-        return {name: text for name, text in found.items() if text}
+    def named(key: str) -> Iterable[str]:
+        return (f"{name} {value}".strip() for entry in whole for name, value in entry.get(key, {}).items())
+
+    found = {
+        "seeds": ", ".join(map(str, sorted({run.config["seed"] for run in runs}))),
+        "data": _joined(named("data")),
+        "device": _joined(entry.get("device", "") for entry in whole),
+        "recorded": _joined(entry.get("when", "")[:10] for entry in whole),
+        "commit": _joined((entry.get("commit") or "")[:12] for entry in whole),
+        "code": _joined(entry.get("code", {}).get("digest", "") for entry in whole),
+        "versions": _joined(named("versions")),
+    }
+    return {name: text for name, text in found.items() if text}
 
 
 def recorded(folder: Path, experiment: str, selection: Mapping[str, Any]) -> Records:
@@ -113,7 +113,7 @@ def recorded(folder: Path, experiment: str, selection: Mapping[str, Any]) -> Rec
         selection: fields of the configuration that must have these values (a list: one of them).
     """
     found = experiments.find(experiment)
-    expected = _select(found, "paper", selection)
+    expected = experiments.select(found, found.configs("paper"), selection)
     items = [item for config in expected if (item := Store(folder).get(found.name, config))]
     today = found.code().functions
     stale = {n for item in items for n in closure.changed(item.provenance["code"]["functions"], today)}
@@ -124,12 +124,9 @@ def recorded(folder: Path, experiment: str, selection: Mapping[str, Any]) -> Rec
 def live(experiment: str, selection: Mapping[str, Any], device: str) -> Records:
     """Run the ``quick`` configurations that match, here and now; nothing is stored."""
     found = experiments.find(experiment)
-    expected = _select(found, "quick", selection)
-    batches: dict[Any, list[Any]] = {}
-    for config in expected:
-        batches.setdefault(found.batch_key(config), []).append(config)
+    expected = experiments.select(found, found.configs("quick"), selection)
     runs = []
-    for batch in batches.values():
+    for batch in found.batches(expected):
         for config, out in found.module.run(batch, device=device, folder=None, progress=lambda text: None):
             runs.append(Run(as_dict(config), out.tables, out.metrics, out.failed, {"data": out.data}))
     return Records(experiment, runs, [as_dict(config) for config in expected])
@@ -138,19 +135,10 @@ def live(experiment: str, selection: Mapping[str, Any], device: str) -> Records:
 def complete(folder: Path, experiment: str, selection: Mapping[str, Any], device: str) -> None:
     """Run and record those ``paper`` configurations that match and have no record yet."""
     found = experiments.find(experiment)
-    configs = tuple(_select(found, "paper", selection))
+    configs = tuple(experiments.select(found, found.configs("paper"), selection))
     report = sweep.sweep(sweep.Plan(found, configs, "paper", Store(folder), device))
     if report.raised:
         raise RuntimeError("; ".join(f"{name}: {reason}" for name, reason in report.raised.items()))
-
-
-def _select(found: experiments.Experiment, profile: str, selection: Mapping[str, Any]) -> list[Any]:
-    known = found.module.Config.__dataclass_fields__
-    if unknown := selection.keys() - known.keys():
-        raise TypeError(f"{found.name} has no field {', '.join(unknown)}; there are {', '.join(known)}")
-    wanted = {name: value if isinstance(value, list) else [value] for name, value in selection.items()}
-    configs = found.configs(profile)
-    return [c for c in configs if all(getattr(c, name) in values for name, values in wanted.items())]
 
 
 def _columns(config: Mapping[str, Any]) -> dict[str, Any]:

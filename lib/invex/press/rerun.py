@@ -3,27 +3,16 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from invex.press import execute, site
 from invex.press.book import Book
-from invex.press.parameters import declared, parse
-
-
-def values(book: Book, chapter: str, profile: str, pairs: list[str]) -> dict[str, Any]:
-    """Return the chapter's parameters with `name=value` pairs put in.
-
-    Raises:
-        ParameterError: for an unknown name or a value of the wrong type.
-    """
-    defaults = declared(book.text(chapter)) | {"profile": profile}
-    return defaults | parse(pairs, defaults)
+from invex.press.execute import Say
 
 
 def rerun(
-    book: Book, chapter: str, parameters: dict[str, Any], out: Path | None, report: Callable[[str, str], None]
+    book: Book, chapter: str, parameters: dict[str, Any], out: Path | None, say: Say, ended: Say
 ) -> Path:
     """Execute one chapter and build its page; return the page's path.
 
@@ -34,7 +23,7 @@ def rerun(
     out = (out or book.build / "runs" / f"{Path(chapter).name}-{key}").resolve()
     profile = parameters["profile"]
     job = execute.Job(chapter, parameters, out / "results" / profile / chapter, strict=False)
-    (done,) = execute.run(book, [job], 1, report)
+    (done,) = execute.run(book, [job], 1, say, ended)
     if done.error:
         raise site.BuildError(f"{chapter}: {done.error}")
     stage = site.lay_out(book, profile, out / "stage", [chapter, "references"], out / "results")

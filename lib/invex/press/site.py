@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 import invex
+from invex.lab.errors import Failed
 from invex.press.book import Book
 from invex.press.execute import NOTEBOOK, SUMMARY
 from invex.press.inserts import fill
@@ -17,7 +18,7 @@ from invex.press.inserts import fill
 NOT_A_FIGURE = {NOTEBOOK, SUMMARY, "results.json"}
 
 
-class BuildError(Exception):
+class BuildError(Failed):
     """The site could not be made; the old one is untouched."""
 
 

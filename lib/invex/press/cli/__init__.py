@@ -3,6 +3,7 @@
 import typer
 
 from invex.press.cli import bench, book, runs
+from invex.press.cli.common import faults
 
 app = typer.Typer(
     help="Build, rerun, record and cite the book *Convex, Invertible, Invariant*.",
@@ -13,4 +14,5 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for part in (book, runs, bench):
-    part.register(app)
+    for command in part.COMMANDS:
+        app.command()(faults()(command))

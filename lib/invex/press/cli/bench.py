@@ -1,26 +1,17 @@
 """`invex bench`: measure speed as ratios against named peers, and keep what was measured."""
 
-import json
 import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(soft_wrap=True, highlight=False, stderr=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(bench)
+from invex.press.cli.common import AsJson, err, out, print_json, print_table, stop
 
 
 def bench(
     name: Annotated[str | None, typer.Argument(help="A bench; none: list them.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead.")] = False,
+    as_json: AsJson = False,
     full: Annotated[bool, typer.Option("--full", help="The long curves of the book too.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Keep the rows in the book's records.")] = False,
 ) -> None:
@@ -29,46 +20,31 @@ def bench(
     Exit code 1 if the check of a row failed: such a row has no number, and nothing is recorded; 2 for a wrong
     name.
     """
+    from invex.lab import provenance
     from invex.press import benches
-    from invex.press.book import Book, BookNotFoundError
+    from invex.press.book import Book
 
-    try:
-        book = Book.find()
-        if name is None:
-            return _list(benches.names(book), as_json)
-        start, measured = time.perf_counter(), []
-        for row in benches.rows(book, name, full=full):
-            measured.append(row)
-            if not as_json:
-                out.print(_line(row))
-    except (BookNotFoundError, benches.UnknownBench) as error:
-        err.print(escape(str(error)))
-        raise typer.Exit(2) from error
+    book = Book.find()
+    if name is None:
+        return _list(benches.names(book), as_json)
+    start, measured = time.perf_counter(), []
+    for row in benches.rows(book, name, full=full):
+        measured.append(row)
+        if not as_json:
+            out.print(_line(row))
     if as_json:
-        print(json.dumps(measured, indent=1))
-    failed = [row for row in measured if row["ours"] is None]
-    if failed:
-        err.print(f"[red]{len(failed)} of {len(measured)} rows failed their check[/]")
-        raise typer.Exit(1)
+        print_json(measured)
+    if failed := sum(row["ours"] is None for row in measured):
+        stop(f"{failed} of {len(measured)} rows failed their check", 1)
     if record:
         seconds = time.perf_counter() - start
-        err.print(escape(str(benches.keep(book, name, measured, full, _device(), seconds))))
-
-
-def _device() -> str:
-    from invex.lab import provenance
-
-    return provenance.resolve("auto")
+        err.print(str(benches.keep(book, name, measured, full, provenance.resolve("auto"), seconds)))
 
 
 def _list(known: dict[str, str], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(known, indent=1))
-        return
-    table = Table(box=None, show_header=False)
-    for name, text in known.items():
-        table.add_row(f"[bold]{name}[/]", escape(text))
-    out.print(table)
+        return print_json(known)
+    print_table([{"bench": name, "measures": text} for name, text in known.items()], "bench", "measures")
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -85,3 +61,6 @@ def _line(row: dict[str, Any]) -> str:
         share = row["ours"] / row["limit"] if rate else row["limit"] / row["ours"]
         parts.append(f"{100 * share:.0f} % of {row['limit']:.4g} ({escape(row['limit_of'])})")
     return f"{head}: {'; '.join(parts)}; differs by {row['error']:.1g}"
+
+
+COMMANDS = (bench,)

@@ -1,36 +1,24 @@
 """`invex record`, `verify`, `data`, `doctor`: thin over lab and data, which are imported when called."""
 
-import json
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
-from rich.table import Table
+
+from invex.lab.errors import one_of
+from invex.press.cli.common import AsJson, err, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from invex.lab.records import Store
-    from invex.lab.sweep import Plan, Report, Say
+    from invex.lab.sweep import Plan, Report
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(soft_wrap=True, highlight=False, stderr=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for programs.")]
 RecordsFolder = Annotated[Path | None, typer.Option("--records", help="Folder of records; else the book's.")]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets; else $INVEX_DATA, else the cache.")
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    for command in (record, verify, data, doctor):
-        app.command()(command)
+Theirs = Annotated[Path | None, typer.Option("--from", help="A folder of yours that has the files.")]
 
 
 def record(
@@ -57,19 +45,17 @@ def record(
     from invex.lab.sweep import Plan, missing
     from invex.lab.workers import sweep_with
 
-    with _refusals():
-        deadline = time.time() + experiments.seconds(budget) if budget else float("inf")
-        found = experiments.find(experiment)
-        configs = found.configs(profile)
-        configs = experiments.select(found, configs, only) if only else configs
-        configs = experiments.shard(configs, shard) if shard else configs
-        device = device if dry_run else provenance.resolve(device)
-        plan = Plan(found, tuple(configs), profile, _store(records), device, folder, deadline, stale)
-        todo = missing(plan)
+    deadline = time.time() + experiments.seconds(budget) if budget else float("inf")
+    found = experiments.find(experiment)
+    configs = found.configs(profile)
+    configs = experiments.only(found, configs, only) if only else configs
+    configs = experiments.shard(configs, shard) if shard else configs
+    device = device if dry_run else provenance.resolve(device)
+    plan = Plan(found, tuple(configs), profile, _store(records), device, folder, deadline, stale)
+    todo = missing(plan)
     if dry_run:
-        _show_plan(plan, todo, as_json)
-        return
-    with _refusals(), _progress(found.name, len(todo), quiet=as_json) as (say, ended):
+        return _show_plan(plan, todo, as_json)
+    with progress(len(todo), quiet=as_json) as (say, ended):
         report = sweep_with(workers, plan, say, ended)
     _show_report(plan, report, as_json)
     raise typer.Exit(1 if report.raised else 0)
@@ -84,12 +70,11 @@ def verify(
 
     Exit code 1 if a record is damaged, edited or misnamed; stale records are reported only.
     """
-    with _refusals():
-        store = _store(records)
+    store = _store(records)
     problems, stale = store.verify(experiment), store.stale(experiment)
     count = len(store.paths(experiment))
     if as_json:
-        _print_json({"records": count, "problems": problems, "stale": stale})
+        print_json({"records": count, "problems": problems, "stale": stale})
         raise typer.Exit(1 if problems else 0)
     for problem in problems:
         err.print(f"[red]{escape(problem)}[/]")
@@ -101,9 +86,7 @@ def verify(
 
 def data(
     names: Annotated[list[str] | None, typer.Argument(help="Sets to fetch or prepare; none: list.")] = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="A folder of yours that has the files.")
-    ] = None,
+    source: Theirs = None,
     folder: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -115,18 +98,14 @@ def data(
     from invex.data import images, sources
 
     target = folder or images.default_folder()
-    if unknown := [name for name in names or () if name not in images.NAMES]:
-        _refuse(f"no data set {unknown[0]!r}; there are {', '.join(images.NAMES)}")
     failures = {}
-    for name in names or ():
+    for name in [one_of(images.NAMES, "data set", name) for name in names or ()]:
         try:
             sources.obtain(name, target, source, progress=out.is_terminal and not as_json)
         except (images.DataError, OSError) as error:
             failures[name] = str(error)
-    found = [_data_state(name, target) for name in names or images.NAMES]
-    for state in found:
-        state["error"] = failures.get(state["name"])
-    _print_json(found) if as_json else _show_data(found, target)
+    found = [_data_state(name, target) | {"error": failures.get(name)} for name in names or images.NAMES]
+    print_json(found) if as_json else _show_data(found, target)
     raise typer.Exit(1 if failures else 0)
 
 
@@ -135,21 +114,18 @@ def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: As
     from invex.data import images
     from invex.lab import costs, provenance
 
-    with _refusals():
-        device = provenance.resolve("auto")
-        store = _store(records)
+    device, store = provenance.resolve("auto"), _store(records)
     target = folder or images.default_folder()
     found = provenance.environment(device) | {
         "data": [_data_state(name, target) for name in images.NAMES],
         "costs": costs.experiments_cost(store) + costs.chapters_cost(store.folder),
     }
     if as_json:
-        _print_json(found)
-        return
+        return print_json(found)
     out.print(", ".join(f"{name} {version}" for name, version in found["versions"].items()))
     out.print(f"{device}: {found['device']}")
     _show_data(found["data"], target)
-    _show_table(found["costs"], ("what", "profile", "runs", "recorded", "cost", "measured on"))
+    print_table(found["costs"], "what", "profile", "runs", "recorded", "cost", "measured on")
 
 
 def _store(folder: Path | None) -> "Store":
@@ -159,51 +135,13 @@ def _store(folder: Path | None) -> "Store":
     return Store(folder or Book.find().records)
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    from invex.lab.records import CorruptRecord, RecordNotWritten
-    from invex.press.book import BookNotFoundError
-
-    try:
-        yield
-    except (CorruptRecord, RecordNotWritten) as error:
-        _refuse(str(error), code=1)
-    except (ValueError, BookNotFoundError) as error:
-        _refuse(str(error))
-    except KeyboardInterrupt:
-        _refuse("stopped; what was finished is recorded, the same command goes on from there", code=130)
-
-
-def _refuse(message: str, code: int = 2) -> None:
-    err.print(f"[red]invex:[/] {escape(message)}")
-    raise typer.Exit(code)
-
-
-@contextmanager
-def _progress(name: str, runs: int, *, quiet: bool) -> Iterator[tuple["Say", "Say"]]:
-    """What to call with the progress of a run and with its end: a bar on a terminal, else one line a run."""
-    if quiet or not out.is_terminal or os.environ.get("CI"):
-        yield lambda text: None, lambda text: None if quiet else out.print(text, markup=False)
-        return
-    with Progress(*Progress.get_default_columns(), console=out, transient=True) as bar:
-        task = bar.add_task(name, total=runs)
-
-        def ended(text: str) -> None:
-            bar.console.print(text, markup=False)
-            bar.advance(task)
-
-        yield lambda text: bar.update(task, description=escape(text)), ended
-
-
 def _show_plan(plan: "Plan", todo: list[Any], as_json: bool) -> None:
     from invex.lab.sweep import label
 
+    labels = [label(config) for config in todo]
     if as_json:
-        _print_json({"runs": len(plan.configs), "missing": [label(config) for config in todo]})
-        return
-    for config in todo:
-        out.print(label(config), markup=False)
-    out.print(f"{len(todo)} of {len(plan.configs)} runs missing")
+        return print_json({"runs": len(plan.configs), "missing": labels})
+    typer.echo("\n".join([*labels, f"{len(todo)} of {len(plan.configs)} runs missing"]))
 
 
 def _show_report(plan: "Plan", report: "Report", as_json: bool) -> None:
@@ -212,8 +150,7 @@ def _show_report(plan: "Plan", report: "Report", as_json: bool) -> None:
     left, failed = len(missing(plan)), {item.digest: item.failed for item in report.recorded if item.failed}
     if as_json:
         recorded = [item.digest for item in report.recorded]
-        _print_json({"recorded": recorded, "failed": failed, "raised": report.raised, "left": left})
-        return
+        return print_json({"recorded": recorded, "failed": failed, "raised": report.raised, "left": left})
     for name, reason in report.raised.items():
         err.print(f"[red]raised[/] {escape(name)}: {escape(reason.splitlines()[-1])}")
     done = len(plan.configs) - left
@@ -226,13 +163,14 @@ def _data_state(name: str, folder: Path) -> dict[str, Any]:
 
     try:
         splits = [images.load(name, split, folder) for split in ("train", "test")]
+        why = None
     except images.DataError as error:
-        return {"name": name, "found": False, "splits": [], "why": str(error), **sources.describe(name)}
+        splits, why = [], str(error)
     shown = [
         {"split": item.split, "images": len(item.images), "digest": item.digest, "subset": item.subset}
         for item in splits
     ]
-    return {"name": name, "found": True, "splits": shown, "why": None, **sources.describe(name)}
+    return {"name": name, "found": why is None, "splits": shown, "why": why, **sources.describe(name)}
 
 
 def _show_data(found: list[dict[str, Any]], folder: Path) -> None:
@@ -241,18 +179,10 @@ def _show_data(found: list[dict[str, Any]], folder: Path) -> None:
         texts = [f"{s['split']} {s['subset'] or format(s['images'], ',')}" for s in state["splits"]]
         shown = ", ".join(texts) or "not here"
         rows.append({"set": state["name"], "found": shown, "licence": state["licence"], "from": state["url"]})
-    _show_table(rows, ("set", "found", "licence", "from"), title=f"data in {folder}")
+    print_table(rows, "set", "found", "licence", "from", title=f"data in {folder}")
     for state in found:
         if state.get("error"):
             err.print(f"[red]{state['name']}:[/] {escape(state['error'])}")
 
 
-def _show_table(rows: list[dict[str, Any]], columns: tuple[str, ...], title: str | None = None) -> None:
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(escape(str(row.get(column, ""))) for column in columns))
-    out.print(table)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
+COMMANDS = (record, verify, data, doctor)

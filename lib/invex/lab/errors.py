@@ -1,0 +1,23 @@
+"""The two ways in which a request can end: refused, because of what was asked, or failed, in the doing."""
+
+from collections.abc import Iterable
+
+
+class Refused(ValueError):  # noqa: N818 - named after the finding
+    """A name or value that the user gave does not exist; the message lists what does."""
+
+
+class Failed(Exception):  # noqa: N818 - named after the finding
+    """What was asked cannot be done as things stand; the message says why and names the file."""
+
+
+def one_of(there: Iterable[str], what: str, name: str) -> str:
+    """Return the name if it is among those there are.
+
+    Raises:
+        Refused: it is not, with the list.
+    """
+    known = list(there)
+    if name not in known:
+        raise Refused(f"no {what} {name!r}; there are {', '.join(known) or 'none'}")
+    return name

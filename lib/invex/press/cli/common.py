@@ -1,0 +1,71 @@
+"""What the commands share: consoles, options, tables, progress, and an exit code for what goes wrong."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from invex.lab.errors import Failed, Refused
+
+Say = Callable[[str], None]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead, for programs.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the book; else $INVEX_ROOT, else where you are.")]
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(soft_wrap=True, highlight=False, stderr=True)
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Turn what can go wrong into its message and an exit code: 2 for a wrong name or value, else 1."""
+    try:
+        yield
+    except Refused as error:
+        stop(error, 2)
+    except (Failed, OSError) as error:
+        stop(error, 1)
+    except KeyboardInterrupt:
+        stop("stopped; what was finished is kept, the same command goes on from there", 130)
+
+
+def stop(message: object, code: int) -> NoReturn:
+    """Say why the command ends, and end it."""
+    err.print(f"[red]invex:[/] {escape(str(message))}")
+    raise typer.Exit(code)
+
+
+@contextmanager
+def progress(parts: int, *, quiet: bool = False) -> Iterator[tuple[Say, Say]]:
+    """What to call with the state of the work and with the end of a part: a bar on a terminal, else lines."""
+    if quiet or not out.is_terminal or os.environ.get("CI"):
+        yield lambda text: None, lambda text: None if quiet else out.print(text, markup=False)
+        return
+    with Progress(*Progress.get_default_columns(), console=out, transient=True) as bar:
+        task = bar.add_task("", total=parts)
+
+        def ended(text: str) -> None:
+            bar.console.print(text, markup=False)
+            bar.advance(task)
+
+        yield lambda text: bar.update(task, description=escape(text)), ended
+
+
+def print_json(value: Any) -> None:
+    """Print plain data for programs."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def print_table(rows: list[dict[str, Any]], *columns: str, title: str | None = None) -> None:
+    """Print rows with these columns, empty where a row lacks one."""
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(escape(str(row.get(column, ""))) for column in columns))
+    out.print(table)
