@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from invex.charts.learning_dynamics import curves, labelled, quartiles
+from invex.charts.learning_dynamics import beside, curves, labelled, quartiles
 from invex.charts.style import METHOD_COLOURS, house
 
 
@@ -15,6 +15,7 @@ def frame(hidden: int = 5, **settings: object) -> pd.DataFrame:
         for step in range(0, 200, 50)
     ]
     usual = {"dataset": "mnist", "hidden": hidden, "bias_noise": 0.0, "correlation": 0.5}
+    usual |= {"positivity": "projection"}
     return pd.DataFrame(rows).assign(**usual | settings)
 
 
@@ -38,3 +39,23 @@ def test_two_panels_a_data_set_and_lines_in_the_methods_colours(depths: tuple[in
         drawn = {line.get_label(): line.get_color() for line in figure.axes[1].get_lines()}
         plt.close(figure)
     assert drawn["ICNN + init"] == METHOD_COLOURS["ICNN + init"]
+
+
+def test_a_depth_that_a_data_set_lacks_leaves_its_panels_empty() -> None:
+    there = [frame(), frame(hidden=3), frame().assign(dataset="cifar10")]
+    with house():
+        figure = curves(
+            quartiles(pd.concat(there)),
+            titles={"mnist": "MNIST", "cifar10": "CIFAR10"},
+            chance={"mnist": 2.3, "cifar10": 2.3},
+        )
+        assert [axes.axison for axes in figure.axes] == [True, True, False, False, True, True, True, True]
+        plt.close(figure)
+
+
+def test_the_usual_runs_beside_a_variation_are_those_on_its_data_and_depth() -> None:
+    usual = pd.concat([frame(), frame(hidden=7), frame(hidden=7).assign(dataset="cifar10")])
+    both = beside(frame(hidden=7, correlation=0.1), usual)
+    assert set(zip(both["dataset"], both["hidden"], strict=True)) == {("mnist", 7)}
+    assert "ICNN + init, ρ = 0.1" in set(both["method"])
+    assert beside(pd.DataFrame(), usual).empty

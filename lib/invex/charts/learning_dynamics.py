@@ -10,23 +10,38 @@ from matplotlib.figure import Figure
 
 from invex.charts.style import METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
 
-VARIED = {"bias_noise": ("β", 0.0), "correlation": ("ρ", 0.5)}
+VARIED = {  # field -> how a name tells it, and its usual value
+    "bias_noise": (", β = {}", 0.0),
+    "correlation": (", ρ = {}", 0.5),
+    "positivity": (", {}", "projection"),
+}
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with what differs from the plain configuration in the method's name: "ICNN + init, β = 0.5"."""
     label = frame["method"]
-    for field, (symbol, usual) in VARIED.items():
-        label = label.where(frame[field] == usual, label + f", {symbol} = " + frame[field].astype(str))
+    for field, (text, usual) in VARIED.items():
+        label = label.where(frame[field] == usual, label + frame[field].map(text.format))
     return frame.assign(method=label)
 
 
 def quartiles(frame: pd.DataFrame, by: Sequence[str] = ("dataset", "hidden", "method")) -> pd.DataFrame:
     """Median and quartiles of `loss` over seeds at each step, with the number `n` of seeds."""
+    if frame.empty:
+        return frame
     groups = frame.groupby([*by, "step"], sort=False)["loss"]
     middle = groups.quantile([0.25, 0.5, 0.75]).unstack()
     middle.columns = ["lower", "median", "upper"]
     return middle.assign(n=groups.size()).reset_index()
+
+
+def beside(
+    varied: pd.DataFrame, usual: pd.DataFrame, same: Sequence[str] = ("dataset", "hidden")
+) -> pd.DataFrame:
+    """Rows of the usual runs that share the fields `same` with a variation, then the rows of that."""
+    if varied.empty:
+        return varied
+    return labelled(pd.concat([usual.merge(varied[[*same]].drop_duplicates()), varied]))
 
 
 def curves(
@@ -50,6 +65,10 @@ def curves(
     for row, depth in zip(grid, depths, strict=True):
         for first, whole, name in zip(row[::2], row[1::2], names, strict=True):
             here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
+            if here.empty:
+                first.set_axis_off()
+                whole.set_axis_off()
+                continue
             _early(first, here[here["step"] <= early], colours)
             _whole(whole, here, colours, chance[name], early)
             first.set_title(f"{titles[name]}, {depth} constrained layers")
@@ -57,7 +76,8 @@ def curves(
     for axes in grid[-1]:
         axes.set_xlabel("step")
     for axes in grid[:, 1::2].flat:
-        label_ends(axes)
+        if axes.has_data():
+            label_ends(axes)
     return figure
 
 
@@ -70,8 +90,9 @@ def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> Non
 def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int) -> None:
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], str(method))
-    late = summary[summary["step"] > early]
+    late = summary[summary["step"] > early] if summary["step"].max() > early else summary
     axes.set(yscale="log", ylim=(0.8 * late["lower"].min(), 1.8 * chance))
+    axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(
         "guessing", (late["step"].max(), chance), (0, 3), textcoords="offset points", ha="right",

@@ -1,0 +1,123 @@
+"""Where training ends and when it starts, from recorded runs: tables, checks and sentences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invex.analysis.bootstrap import interval, median, ratio_of_medians
+from invex.analysis.training_runs import departure
+
+TITLES = {"mnist": "MNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100", "digits": "digits (stand-in)"}
+CHANCE = {name: float(np.log(100 if name == "cifar100" else 10)) for name in TITLES}
+"""Loss of guessing on each data set, in nats."""
+
+
+def select(rows: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
+    """The rows with these values in these columns; a list stands for any of its entries."""
+    for name, value in values.items() if len(rows) else ():
+        rows = rows[rows[name].isin(value if isinstance(value, list) else [value])]
+    return rows
+
+
+def starts(curves: pd.DataFrame) -> pd.DataFrame:
+    """When each run left the plateau of guessing: its loss stays below half of that of guessing.
+
+    Args:
+        curves: `step` and `loss` of runs, with `dataset`, `method` and `seed`.
+
+    Returns:
+        one row a run, `left` the step, or NaN for a run that never left.
+    """
+    columns = ["dataset", "method", "seed"]
+    rows = [
+        (*key, departure(run["step"], run["loss"], 0.5 * CHANCE[key[0]]))
+        for key, run in (curves.groupby(columns, sort=False) if len(curves) else ())
+    ]
+    return pd.DataFrame(rows, columns=[*columns, "left"]).astype({"left": float})
+
+
+def endings(runs: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
+    """One row a data set and method: loss and accuracy with their intervals, how many runs ever learnt.
+
+    Args:
+        runs: `dataset`, `method`, `final_loss` and `test_accuracy` of runs; NaN where one failed.
+        left: as `starts` gives it.
+    """
+    rows = []
+    for (dataset, method), own in runs.groupby(["dataset", "method"], sort=False) if len(runs) else ():
+        row: dict[str, Any] = {"data": TITLES[dataset], "method": method}
+        for name, column in (("loss", "final_loss"), ("test accuracy", "test_accuracy")):
+            if len(values := own[column].dropna()):
+                row |= dict(zip((name, f"{name} low", f"{name} high"), interval(median, values), strict=True))
+        mine = select(left, {"dataset": dataset, "method": method})
+        rows.append(row | {"left the plateau": mine["left"].notna().sum(), "runs": len(own)})
+    table = pd.DataFrame(rows)
+    return table.drop(columns="data") if len(rows) and table["data"].nunique() == 1 else table
+
+
+def departures(left: pd.DataFrame, dataset: str, method: str) -> str:
+    """How many runs of a method left the plateau, and between which steps, in words."""
+    steps = select(left, {"dataset": dataset, "method": method})["left"]
+    if steps.empty:
+        return "not recorded"
+    count, first, last = steps.notna().sum(), steps.min(), steps.max()
+    when = f"at step {first:,.0f}" if first == last else f"between steps {first:,.0f} and {last:,.0f}"
+    return f"{count} of {len(steps)}, {when}" if count else f"none of {len(steps)}"
+
+
+def left_in_words(left: pd.DataFrame) -> str:
+    """How many runs of each method left the plateau, by data set, in a sentence."""
+    parts = []
+    for dataset, runs in left.groupby("dataset", sort=False):
+        counts = runs.groupby("method", sort=False)["left"].agg(["count", "size"])
+        listed = ", ".join(f"{method} {count} of {size}" for method, count, size in counts.itertuples())
+        parts.append(f"on {TITLES[str(dataset)]} {listed}")
+    return f"Runs that leave the plateau of guessing: {'; '.join(parts)}."
+
+
+def best_in_words(runs: pd.DataFrame) -> str:
+    """The method whose median loss ends lowest on each data set and depth, in a sentence."""
+    wins: dict[str, dict[str, list[str]]] = {}
+    learnt = runs.dropna(subset="final_loss").sort_values("hidden", kind="stable")
+    for (dataset, depth), own in learnt.groupby(["dataset", "hidden"], sort=False):
+        lowest = own.groupby("method", sort=False)["final_loss"].median().idxmin()
+        wins.setdefault(str(lowest), {}).setdefault(TITLES[dataset], []).append(str(depth))
+    listed = [
+        f"{method} on {', '.join(f'{name} with {_list(depths)} layers' for name, depths in where.items())}"
+        for method, where in wins.items()
+    ]
+    return f"The loss ends lowest with {'; '.join(listed)}."
+
+
+def _list(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def ratio(runs: pd.DataFrame, above: Mapping[str, object], below: Mapping[str, object]) -> dict[str, float]:
+    """Median last loss of the runs with one set of values over that of another; empty where one is lacking.
+
+    Returns:
+        value, low, high and n, as `Chapter.result` takes them.
+    """
+    samples = [_losses(runs, values) for values in (above, below)]
+    if not all(samples):
+        return {}
+    value, low, high = interval(ratio_of_medians, *samples)
+    return {"value": value, "low": low, "high": high, "n": min(map(len, samples))}
+
+
+def order(runs: pd.DataFrame, dataset: str, methods: Sequence[str]) -> dict[str, Any]:
+    """Methods by their median last loss, smallest first, and n; empty where a method has no run."""
+    samples = {method: _losses(runs, {"dataset": dataset, "method": method}) for method in methods}
+    if not all(samples.values()):
+        return {}
+    ranked = sorted(methods, key=lambda method: float(np.median(samples[method])))
+    return {"value": ranked, "n": min(map(len, samples.values()))}
+
+
+def _losses(runs: pd.DataFrame, values: Mapping[str, object]) -> list[float]:
+    """Mean loss of the last epoch of each run with these values that did not fail."""
+    chosen = select(runs, values)
+    return chosen["final_loss"].dropna().tolist() if len(chosen) else []

@@ -1,0 +1,94 @@
+"""Tables and sentences about training runs, from few numbers that can be checked by hand."""
+
+import pandas as pd
+import pytest
+from invex.charts import learning_dynamics_tables as tables
+
+RUNS = pd.DataFrame(
+    [("mnist", 5, "ICNN", seed, 2.0 + seed, 0.1) for seed in range(3)]
+    + [("mnist", 5, "ICNN + init", seed, 0.5 + seed, 0.9) for seed in range(3)]
+    + [("cifar10", 5, "ICNN", 0, 1.5, 0.4)],
+    columns=["dataset", "hidden", "method", "seed", "final_loss", "test_accuracy"],
+)
+
+
+def curve(dataset: str, method: str, seed: int, leaves: int | None) -> pd.DataFrame:
+    steps = range(0, 500, 50)
+    losses = [2.3 if leaves is None or step < leaves else 0.5 for step in steps]
+    return pd.DataFrame({"step": steps, "loss": losses}).assign(dataset=dataset, method=method, seed=seed)
+
+
+LEFT = tables.starts(
+    pd.concat(
+        [curve("mnist", "ICNN", seed, None) for seed in range(2)]
+        + [curve("mnist", "ICNN + init", seed, leaves) for seed, leaves in enumerate((150, None, 1, 300))]
+    )
+)
+
+
+def test_starts_are_the_steps_at_which_runs_leave_the_plateau() -> None:
+    steps = LEFT.loc[LEFT["method"] == "ICNN + init", "left"]
+    assert steps.dropna().tolist() == [150, 50, 300]
+    assert LEFT.loc[LEFT["method"] == "ICNN", "left"].isna().all()
+
+
+def test_departures_in_words() -> None:
+    assert tables.departures(LEFT, "mnist", "ICNN + init") == "3 of 4, between steps 50 and 300"
+    assert tables.departures(LEFT, "mnist", "ICNN") == "none of 2"
+    assert tables.departures(LEFT, "cifar10", "ICNN") == "not recorded"
+    same = tables.starts(curve("mnist", "ICNN + skip", 0, 100))
+    assert tables.departures(same, "mnist", "ICNN + skip") == "1 of 1, at step 100"
+
+
+def test_the_finding_counts_each_method() -> None:
+    assert tables.left_in_words(LEFT).endswith("on MNIST ICNN 0 of 2, ICNN + init 3 of 4.")
+
+
+def test_the_lowest_median_is_named_by_data_and_depth() -> None:
+    assert tables.best_in_words(RUNS) == (
+        "The loss ends lowest with ICNN + init on MNIST with 5 layers; ICNN on CIFAR10 with 5 layers."
+    )
+    depths = pd.concat([RUNS.assign(hidden=hidden) for hidden in (5, 3, 7)])
+    assert "ICNN + init on MNIST with 3, 5 and 7 layers; ICNN" in tables.best_in_words(depths)
+
+
+def test_endings_hold_medians_within_their_intervals_and_count_runs() -> None:
+    table = tables.endings(RUNS, LEFT)
+    assert table["data"].tolist() == ["MNIST", "MNIST", "CIFAR10"]
+    assert table["loss"].tolist() == [3.0, 1.5, 1.5]
+    assert (table["loss low"] <= table["loss"]).all()
+    assert table["left the plateau"].tolist() == [0, 3, 0]
+    assert table["runs"].tolist() == [3, 3, 1]
+    assert "data" not in tables.endings(RUNS[RUNS["dataset"] == "mnist"], LEFT)
+
+
+def test_a_run_that_failed_counts_as_a_run_and_not_as_a_loss() -> None:
+    failed = RUNS.assign(final_loss=RUNS["final_loss"].where(RUNS["seed"] > 0))
+    assert tables.endings(failed, LEFT)["runs"].tolist() == [3, 3, 1]
+    assert tables.ratio(failed, {"method": "ICNN + init"}, {"method": "ICNN", "dataset": "mnist"})["n"] == 2
+
+
+def test_ratio_is_that_of_the_medians_and_nothing_without_both_sides() -> None:
+    found = tables.ratio(RUNS, {"method": "ICNN + init"}, {"method": "ICNN", "dataset": "mnist"})
+    assert found["value"] == pytest.approx(1.5 / 3.0)
+    assert found["low"] <= found["value"] <= found["high"]
+    assert tables.ratio(RUNS, {"method": "ICNN + skip"}, {"method": "ICNN"}) == {}
+
+
+def test_order_needs_every_method() -> None:
+    found = tables.order(RUNS, "mnist", ("ICNN", "ICNN + init"))
+    assert found == {"value": ["ICNN + init", "ICNN"], "n": 3}
+    assert tables.order(RUNS, "cifar10", ("ICNN", "ICNN + init")) == {}
+
+
+def test_without_records_nothing_is_said_and_nothing_raised() -> None:
+    nothing = pd.DataFrame()
+    left = tables.starts(nothing)
+    assert tables.endings(nothing, left).empty
+    assert tables.ratio(nothing, {"method": "ICNN"}, {"method": "ICNN"}) == {}
+    assert tables.departures(left, "mnist", "ICNN") == "not recorded"
+
+
+def test_a_list_selects_any_of_its_entries() -> None:
+    assert len(tables.select(RUNS, {"dataset": ["cifar10", "mnist"], "method": "ICNN"})) == 4
+    assert len(tables.select(RUNS, {"seed": [2]})) == 2
