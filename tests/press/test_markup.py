@@ -44,6 +44,15 @@ def test_digits_follow_the_interval(low: float, high: float, digits: int) -> Non
     assert supported_digits(low, high) == digits
 
 
+def test_digits_follow_the_narrower_side_of_a_lopsided_interval() -> None:
+    assert [supported_digits(0.038, 1.2, value) for value in (0.047, 0.7, 0.038, 0.038 + 1e-12)] == [
+        3,
+        1,
+        1,
+        1,
+    ]
+
+
 def test_every_verdict_has_a_sign_of_its_own_beside_the_word() -> None:
     chips = [BeautifulSoup(chip(verdict), "html.parser") for verdict in VERDICTS]
     assert [found.get_text() for found in chips] == list(VERDICTS)

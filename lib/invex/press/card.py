@@ -143,7 +143,7 @@ def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None, bold: 
     value, aside = plain(frame[column].iloc[row]), ""
     if f"{column} low" in frame:
         low, high = (plain(frame[f"{column} {end}"].iloc[row]) for end in ("low", "high"))
-        digits = supported_digits(low, high) if digits is None else digits
+        digits = supported_digits(low, high, value) if digits is None else digits
         aside = f' <span class="ix-aside">{number(low, digits)} to {number(high, digits)}</span>'
     text = escape(number(value, digits if isinstance(value, float) else None))
     return (f"<strong>{text}</strong>" if bold else text) + aside

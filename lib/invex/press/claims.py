@@ -22,7 +22,14 @@ from invex.press.book import Book
 
 REPRODUCED, SAME_ORDER, DIFFERS = "reproduced", "same order", "differs"
 IN_PART, QUICK, NOT_ATTEMPTED = "in part", "quick", "not attempted"
-VERDICTS = (REPRODUCED, SAME_ORDER, DIFFERS, IN_PART, QUICK, NOT_ATTEMPTED)
+VERDICTS = {
+    REPRODUCED: "all that is claimed of it was checked, with all its runs, and holds",
+    SAME_ORDER: "values miss their tolerance, but a ranking or trend holds",
+    DIFFERS: "a check fails; the cause stands beneath it as far as it was found",
+    IN_PART: "what was checked holds, but checks or runs are missing",
+    QUICK: "from stand-in data or fewer steps, and not compared",
+    NOT_ATTEMPTED: "not in the book yet",
+}
 ARTEFACT_KINDS = ("figure", "table", "claim")
 CLAIM_KINDS = ("value", "order", "trend", "bound")
 RELATIONS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}

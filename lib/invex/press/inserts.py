@@ -1,11 +1,11 @@
-"""What is written into pages when the book is built: scoreboard, gallery, ledger, status."""
+"""What is written into pages when the book is built: scoreboard, gallery, ledger, verdicts, status."""
 
 import re
 
 from invex.press import ledger, status
 from invex.press.book import Book
 
-MARK = re.compile(r"^<!-- insert: (scoreboard|gallery|table|status) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- insert: (scoreboard|gallery|table|verdicts|status) -->$", re.MULTILINE)
 
 
 def fill(book: Book, profile: str, page: str) -> str:

@@ -140,6 +140,10 @@ class Ledger:
         """Return a thumbnail of every figure with its verdict, leading to it."""
         return ledger_html.gallery(self, prefix)
 
+    def verdicts_html(self, prefix: str = "") -> str:
+        """Return what each verdict means."""
+        return ledger_html.verdicts()
+
     def table_html(self, prefix: str = "") -> str:
         """Return every artefact and claim, the paper's figure beside ours."""
         return ledger_html.table(self, prefix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from invex.press.claims import REPRODUCED
+from invex.press.claims import REPRODUCED, VERDICTS
 from invex.press.markup import badge, chip, expected, measured, shape, slug, typeset
 
 if TYPE_CHECKING:
@@ -77,6 +77,12 @@ def _thumbnail(entry: Entry, verdict: str, prefix: str) -> str:
     label = f'<span class="ix-number">{known.label}</span> {escape(known.title)}'
     link = f'<a href="{_address(entry, prefix)}"><span class="ix-thumbnail">{images}</span>{label}</a>'
     return f"<li>{link} {chip(verdict) if verdict else ''}</li>"
+
+
+def verdicts() -> str:
+    """Return what each verdict means, a line each."""
+    lines = "".join(f"<dt>{chip(verdict)}</dt><dd>{meaning}</dd>" for verdict, meaning in VERDICTS.items())
+    return f'<dl class="ix-verdicts">{lines}</dl>'
 
 
 def table(ledger: Ledger, prefix: str) -> str:

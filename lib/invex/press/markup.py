@@ -66,9 +66,14 @@ def typeset(text: str) -> str:
     return re.sub(r"(?<![\w-])-(?=\.?\d)", "\N{MINUS SIGN}", text)
 
 
-def supported_digits(low: float, high: float) -> int:
-    """Return the decimals that an interval supports: one significant digit of its half-width, two if 1..."""
+def supported_digits(low: float, high: float, value: float | None = None) -> int:
+    """Return the decimals that an interval supports: one significant digit of its half-width, two if 1...
+
+    Around a ``value`` that is not in its middle the narrower side counts: 0.047 in [0.038, 1.2] is not 0.
+    """
     half = abs(high - low) / 2
+    if isinstance(value, float):
+        half = min((side for side in (value - low, high - value) if side > half / 100), default=half)
     if half == 0 or not math.isfinite(half):
         return 3
     exponent = math.floor(math.log10(half))
@@ -79,7 +84,7 @@ def measured(claim: claims.Claim, result: Mapping[str, Any]) -> str:
     """Return a measured value with its interval and the number of repetitions, as HTML."""
     low, high, n = result["low"], result["high"], result["n"]
     known = low is not None and high is not None
-    digits = supported_digits(low, high) if known else None
+    digits = supported_digits(low, high, result["value"]) if known else None
     interval = f"[{number(low, digits)}, {number(high, digits)}]" if known else ""
     aside = ", ".join(filter(None, [interval, f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n:,}" if n else ""]))
     value = escape(f"{number(result['value'], digits)} {claim.unit}".strip())
