@@ -14,10 +14,10 @@ from invex.charts.style import INK, darken
 from invex.lab import costs
 from invex.lab.errors import Refused
 from invex.lab.provenance import hardware
-from invex.press.artefact import QUICK_LABEL
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
 from invex.press.chapter import Chapter
+from invex.press.markup import QUICK_LABEL
 from matplotlib.figure import Figure
 
 

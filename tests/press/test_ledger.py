@@ -116,15 +116,15 @@ def test_the_json_can_be_read_by_a_program(book: Book, made: Path) -> None:
 
 def test_the_pages_lead_to_every_artefact_that_is_shown(book: Book, made: Path) -> None:
     found = evaluate(book, made, RIGHT, shown=(*ALL, "own-cost"))
-    board = BeautifulSoup(found.scoreboard_html("../"), "html.parser")
+    board = BeautifulSoup(found.html("scoreboard", "../"), "html.parser")
     there = (*ALL, "known2020-thm1")  # a check has its address before the first of its results
     assert [a["href"] for a in board.select("a")] == [f"../part/tiny.html#{name}" for name in there]
     assert len(board.select(".ix-signs li")) == 4
-    gallery = BeautifulSoup(found.gallery_html(), "html.parser")
+    gallery = BeautifulSoup(found.html("gallery"), "html.parser")
     figures = [f"part/tiny.html#{name}" for name in ("known2020-fig1", "own-cost")]
     assert [a["href"] for a in gallery.select("a")] == figures
     assert gallery.select_one("img.only-dark")["src"] == "figures/known2020-fig1/known2020-fig1.dark.svg"
-    table = BeautifulSoup(found.table_html(), "html.parser").get_text(" ")
+    table = BeautifulSoup(found.html("table"), "html.parser").get_text(" ")
     assert "Figure 2" in table  # not in the book yet, named from its id
     for text in ("0.5 ± 0.02", "0.51", "b, then a ~ c", "b, then c, then a", "≤ 0", "The book's own figures"):
         assert text in table
@@ -144,7 +144,7 @@ def test_a_further_figure_of_an_artefact_shows_its_verdict(book: Book, made: Pat
     }
     rewrite(artefacts=[further, figure, own], claims=[claim])
     found = evaluate(book, made, {"x": 2}, shown=("known2020-fig1-detail", "known2020-fig1", "own-cost"))
-    items = BeautifulSoup(found.gallery_html(), "html.parser").select("li")
+    items = BeautifulSoup(found.html("gallery"), "html.parser").select("li")
     assert [item.get_text(" ", strip=True) for item in items] == [
         "Figure 1.1 Closer differs", "Figure 1.2 A line differs", "Figure 1.3 Cost"
     ]  # fmt: skip
@@ -153,6 +153,6 @@ def test_a_further_figure_of_an_artefact_shows_its_verdict(book: Book, made: Pat
 def test_text_from_the_data_is_escaped(book: Book, made: Path, rewrite: Any) -> None:
     rewrite(artefacts=[{"id": "known2020-fig1", "kind": "figure", "title": "<b>&"}], claims=[])
     found = evaluate(book, made, {}, shown=("known2020-fig1",))
-    for html in (found.scoreboard_html(), found.gallery_html(), found.table_html()):
+    for html in (found.html("scoreboard"), found.html("gallery"), found.html("table")):
         assert "<b>" not in html
         assert "&lt;b&gt;&amp;" in html

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invex.press.card import table
 from invex.press.claims import VERDICTS
-from invex.press.markup import chip, number, supported_digits, typeset
+from invex.press.markup import html, number, supported_digits, typeset
 
 METHODS = pd.DataFrame(
     {"method": ["a", "b", "c"], "AUC": [80.57, 78.33, 78.29], "AUC low": [80.1, 78.0, 78.1],
@@ -54,7 +54,7 @@ def test_digits_follow_the_narrower_side_of_a_lopsided_interval() -> None:
 
 
 def test_every_verdict_has_a_sign_of_its_own_beside_the_word() -> None:
-    chips = [BeautifulSoup(chip(verdict), "html.parser") for verdict in VERDICTS]
+    chips = [BeautifulSoup(html("pieces", "chip", verdict), "html.parser") for verdict in VERDICTS]
     assert [found.get_text() for found in chips] == list(VERDICTS)
     assert len({str(found.svg) for found in chips}) == len(VERDICTS)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from invex.press.markup import QUICK_LABEL
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-QUICK_LABEL = "quick: stand-in data / fewer steps, not comparable with the paper"
 
 
 @dataclass(frozen=True)

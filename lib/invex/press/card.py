@@ -6,12 +6,11 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invex.press.artefact import QUICK_LABEL, Manifest, plain
-from invex.press.markup import badge, copyable, definitions, number, supported_digits, typeset
+from invex.press.artefact import Manifest, plain
+from invex.press.markup import html, number, supported_digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,82 +40,33 @@ class Interactive:
     data: Mapping[str, Any]
 
 
-def picture(manifest: Manifest, address: str) -> str:
-    """Return the light and the dark picture, with their size so that nothing moves while the page loads."""
-    size = 'width="{}" height="{}"'.format(*manifest.size)
-    images = "".join(
-        f'<img class="only-{theme}" src="{address}.{theme}.svg" {size} alt="{escape(manifest.alt)}">'
-        for theme in ("light", "dark")
-    )
-    return f'<div class="ix-picture">{images}</div>'
-
-
 def embedded(manifest: Manifest, folder: Path) -> str:
     """Return the picture inside the page itself, for a notebook that runs outside the book."""
-    data = base64.b64encode((folder / f"{manifest.id}.png").read_bytes()).decode()
-    return f'<img src="data:image/png;base64,{data}" width="{manifest.size[0]}" alt="{escape(manifest.alt)}">'
+    png = base64.b64encode((folder / f"{manifest.id}.png").read_bytes()).decode()
+    return html("card", "embedded", manifest, png)
 
 
 def interactive(element: Interactive, static: str, name: str, prefix: str) -> str:
     """Return the static picture with the script that replaces it where it can."""
+    from markupsafe import Markup
+
     data = json.dumps(plain(element.data), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    script = escape(element.script)
-    return (
-        f'<div class="ix-interactive" data-script="{script}" data-json="{name}-data">'
-        f'<div class="ix-static">{static}</div><div class="ix-stage"></div></div>'
-        f'<script type="application/json" id="{name}-data">{data}</script>'
-        f'<script src="{prefix}interactives/{script}"></script>'
-    )
+    return html("card", "interactive", element.script, Markup(data), static, name, prefix)
 
 
 def artefact(manifest: Manifest, body: str, bibtex: str, address: str, *, wide: bool = False) -> Html:
     """Return the whole under its permanent anchor: body, caption, and the card, which a placeholder lacks."""
-    stale = f"stale: {', '.join(manifest.stale)} changed since" if manifest.stale else ""
-    labels = (
-        (QUICK_LABEL if manifest.quick else "", "quick"),
-        (manifest.partial, "partial"),
-        (stale, "stale"),
-    )
-    anchor = f'<a class="ix-number" href="#{manifest.id}">{manifest.label}</a>'
-    text = typeset(escape(manifest.caption, quote=False)) + "".join(badge(*label) for label in labels)
-    caption = f"<figcaption>{anchor} {text}</figcaption>"
-    inner = caption + body if manifest.kind == "table" else body + caption
-    card = "" if manifest.placeholder else _card(manifest, bibtex, address)
-    classes = "ix-artefact full-width" if wide else "ix-artefact"
-    return Html(f'<div class="{classes}" id="{manifest.id}"><figure>{inner}</figure>{card}</div>')
+    names = sorted(manifest.files, key=lambda name: (not name.endswith(".csv"), name))
+    endings = [name.removeprefix(manifest.id) for name in names if not name.endswith((".dark.svg", ".bib"))]
+    links = [(ending, _file_label(ending)) for ending in endings]
+    return Html(html("card", "artefact", manifest, body, bibtex, address, wide, links))
 
 
-def _card(manifest: Manifest, bibtex: str, address: str) -> str:
-    """Return the one line that opens on files, command, citation and provenance."""
-    links = "".join(
-        f'<a href="{address}{name.removeprefix(manifest.id)}" download>{_file_label(name, manifest.id)}</a>'
-        for name in sorted(manifest.files, key=lambda name: (not name.endswith(".csv"), name))
-        if not name.endswith((".dark.svg", ".bib"))
-    )
-    command = copyable(manifest.command, f"the command for {manifest.label}", f"{manifest.id}-command")
-    rows = [
-        ("Files", links),
-        ("Redraw", command),
-        ("Cite", copyable(bibtex, f"the BibTeX of {manifest.label}", f"{manifest.id}-bibtex")),
-        *((name.capitalize(), escape(text)) for name, text in manifest.provenance.items()),
-    ]
-    summary = f'Data, files, citation, provenance<span class="ix-hidden"> of {manifest.label}</span>'
-    return f'<details class="ix-card"><summary>{summary}</summary>{definitions(rows)}</details>'
-
-
-def _file_label(file: str, name: str) -> str:
+def _file_label(ending: str) -> str:
     """Return ``SVG``, or ``CSV (epoch)`` for one of several tables."""
-    stem, _, kind = file.rpartition(".")
-    part = stem.removesuffix(".light").removeprefix(name).strip("-")
+    stem, _, kind = ending.rpartition(".")
+    part = stem.removesuffix(".light").strip("-")
     return kind.upper() + (f" ({part})" if part else "")
-
-
-def placeholder(command: str) -> str:
-    """Return what stands where no record exists: that it is missing, and the command that makes it."""
-    return (
-        '<div class="ix-placeholder"><p>Not recorded yet: nothing is drawn in its place.</p>'
-        f"<p><code>{escape(command)}</code></p></div>"
-    )
 
 
 def table(frame: pd.DataFrame, digits: int | Mapping[str, int] | None, best: Mapping[str, str] | None) -> str:
@@ -127,26 +77,23 @@ def table(frame: pd.DataFrame, digits: int | Mapping[str, int] | None, best: Map
     """
     bounds = {f"{c} {end}" for c in frame.columns for end in ("low", "high")}
     shown = [c for c in frame.columns if c not in bounds]
-    right = {c: ' class="ix-num"' if frame[c].dtype.kind in "iuf" else "" for c in shown}
-    head = "".join(f'<th scope="col"{right[c]}>{escape(c)}</th>' if c else "<td></td>" for c in shown)
     places = {c: digits.get(c) if isinstance(digits, Mapping) else digits for c in shown}
     bold = {(_winner(frame, column, how), column) for column, how in (best or {}).items()}
-    body = ""
-    for row in range(len(frame)):
-        cells = [f"<td{right[c]}>{_cell(frame, row, c, places[c], (row, c) in bold)}</td>" for c in shown]
-        body += f"<tr>{''.join(cells)}</tr>"
-    rows = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="ix-scroll"><table class="ix-table">{rows}</table></div>'
+    columns = [(c, frame[c].dtype.kind in "iuf") for c in shown]
+    rows = [
+        [(*_cell(frame, row, c, places[c]), (row, c) in bold) for c in shown] for row in range(len(frame))
+    ]
+    return html("card", "table", columns, rows)
 
 
-def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None, bold: bool) -> str:
+def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None) -> tuple[str, str]:
+    """Return the text of a cell, and its interval."""
     value, aside = plain(frame[column].iloc[row]), ""
     if f"{column} low" in frame:
         low, high = (plain(frame[f"{column} {end}"].iloc[row]) for end in ("low", "high"))
-        digits = supported_digits(low, high, value) if digits is None else digits
-        aside = f' <span class="ix-aside">{number(low, digits)} to {number(high, digits)}</span>'
-    text = escape(number(value, digits if isinstance(value, float) else None))
-    return (f"<strong>{text}</strong>" if bold else text) + aside
+        digits = supported_digits(low, high) if digits is None else digits
+        aside = f"{number(low, digits)} to {number(high, digits)}"
+    return number(value, digits if isinstance(value, float) else None), aside
 
 
 def _winner(frame: pd.DataFrame, column: str, how: str) -> int | None:

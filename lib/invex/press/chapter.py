@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from invex.press import card, cite, claims, parameters, records_view
 from invex.press.artefact import Manifest
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
-from invex.press.markup import chip, copyable, definitions, expected, measured, slug, typeset
+from invex.press.markup import html, typeset
 from invex.press.records_view import Records, Run
 
 if TYPE_CHECKING:
@@ -65,13 +64,9 @@ class Chapter:
         """Show what the chapter is made from, what a rerun costs at each profile, and its command."""
         book = self._catalogue.book
         work = cite.entries(book).get(self._data.work)
-        rows = [
-            ("Source", typeset(escape(cite.reading(work))) if work else ""),
-            ("Data", escape(", ".join(self._data.data))),
-            ("Cost", escape(costs.stated(Store(book.records), self.name, self._data.experiments))),
-            ("Rerun", copyable(self._command, "the command that reruns this chapter", "rerun-command")),
-        ]
-        return Html(f'<div class="ix-header">{definitions(rows)}</div>')
+        source, data = cite.reading(work) if work else "", ", ".join(self._data.data)
+        cost = costs.stated(Store(book.records), self.name, self._data.experiments)
+        return Html(html("card", "header", source, data, cost, self._command))
 
     def figure(
         self,
@@ -108,8 +103,10 @@ class Chapter:
         with style.house(style.WIDE if wide else style.WIDTH):
             size = files.save_figure(draw(), folder, id, quick=self.quick)
         manifest = replace(manifest, caption=_text(caption), alt=_text(alt), size=size)
-        body = card.picture(manifest, self._address(id)) if self._in_book else card.embedded(manifest, folder)
-        if interactive is not None and self._in_book:
+        if not self._in_book:
+            return self._keep(manifest, data, card.embedded(manifest, folder))
+        body = html("card", "picture", manifest, self._address(id))
+        if interactive is not None:
             body = card.interactive(interactive, body, id, self._root)
         return self._keep(manifest, data, body, wide=wide)
 
@@ -153,15 +150,14 @@ class Chapter:
         """
         claim = self._data.claims[one_of(self._data.claims, "claim", claim_id)]
         result = files.plain({"value": value, "low": low, "high": high, "n": n, "note": note})
-        number = self._check_number(claim.artefact)
+        known = self._data.artefacts[claim.artefact]
+        before = {self._data.claims[name].artefact for name in self._shown["results"]}
+        number = known.label if known.kind == "claim" and known.id not in before else ""
         self._shown["results"][claim_id] = result
         self._save()
         verdict = claims.QUICK if self.quick else claims.verdict(claim, result["value"])
         side = "paper" if self._data.work else "aim"
-        paper = f'<span class="ix-aside">({side}: {expected(claim)})</span>' if claim.kind != "trend" else ""
-        what = typeset(escape(claim.what, quote=False))
-        body = f"{number}{what}: {measured(claim, result)} {paper} {chip(verdict)}"
-        return Html(f'<p class="ix-result" id="{slug(claim_id)}">{body}</p>')
+        return Html(html("card", "result", claim, result, verdict, side, number))
 
     def glue(self, name: str, value: Any, fmt: str = "{:.3g}") -> None:
         """Keep a computed value for the prose, where ``{glue:text}`` with this name writes it."""
@@ -205,7 +201,8 @@ class Chapter:
 
     def _missing(self, manifest: Manifest, records: Records | None) -> Html:
         self._register(manifest, files.fresh(self._folder / manifest.id))
-        return card.artefact(manifest, card.placeholder(records.command if records else ""), "", "")
+        body = html("card", "placeholder", records.command if records else "")
+        return card.artefact(manifest, body, "", "")
 
     def _keep(
         self,
@@ -223,14 +220,6 @@ class Chapter:
         manifest = replace(manifest, files=files.hashes(folder))
         self._register(manifest, folder)
         return card.artefact(manifest, body, bibtex, self._address(id), wide=wide)
-
-    def _check_number(self, id: str) -> str:
-        """Return number and anchor of a check that no figure shows, before the first of its results."""
-        known = self._data.artefacts[id]
-        before = {self._data.claims[name].artefact for name in self._shown["results"]}
-        if known.kind != "claim" or id in before:
-            return ""
-        return f'<a class="ix-number" id="{id}" href="#{id}">{known.label}</a> '
 
     def _register(self, manifest: Manifest, folder: Path) -> None:
         files.save_json(folder / "manifest.json", vars(manifest))

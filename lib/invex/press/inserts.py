@@ -15,7 +15,6 @@ def fill(book: Book, profile: str, page: str) -> str:
         if match[1] == "status":
             return status.markdown(book, profile)
         found = ledger.ledger(book.root, book.artefacts, profile)
-        html = getattr(found, f"{match[1]}_html")("../" * page.count("/"))
-        return f"````{{raw}} html\n{html}\n````\n"
+        return f"````{{raw}} html\n{found.html(match[1], '../' * page.count('/'))}\n````\n"
 
     return MARK.sub(part, book.text(page))

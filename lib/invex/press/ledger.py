@@ -9,19 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invex.press import claims, ledger_html
+from invex.press import claims
 from invex.press.book import Book
-from invex.press.claims import (
-    DIFFERS,
-    IN_PART,
-    NOT_ATTEMPTED,
-    QUICK,
-    REPRODUCED,
-    SAME_ORDER,
-    VERDICTS,
-    Artefact,
-    Claim,
-)
+from invex.press.claims import DIFFERS, IN_PART, NOT_ATTEMPTED, QUICK, REPRODUCED, SAME_ORDER, Artefact, Claim
+from invex.press.markup import html
 
 
 @dataclass(frozen=True)
@@ -108,19 +99,29 @@ class Ledger:
         return listed[max(parents, key=len)].verdict if parents else ""
 
     @property
-    def works(self) -> dict[str, list[Entry]]:
-        """The entries by source, in its order; the book's own figures belong to none."""
+    def groups(self) -> dict[str, list[Entry]]:
+        """The entries by source, in its order; the book's own figures, last, are of the source ``own``."""
         found: dict[str, list[Entry]] = {}
-        for entry in self.entries:
-            if entry.artefact.listed:
-                found.setdefault(entry.artefact.work, []).append(entry)
+        for entry in sorted(self.entries, key=lambda entry: not entry.artefact.listed):
+            found.setdefault(entry.artefact.work if entry.artefact.listed else "own", []).append(entry)
         return found
+
+    @property
+    def works(self) -> dict[str, list[Entry]]:
+        """The entries by source, without the book's own figures."""
+        return {work: group for work, group in self.groups.items() if work != "own"}
+
+    @property
+    def figures(self) -> list[Entry]:
+        """The figures that are drawn, in the order of their numbers."""
+        drawn = [entry for entry in self.entries if entry.drawn and entry.shown["size"]]
+        return sorted(drawn, key=lambda entry: [int(part) for part in entry.artefact.number.split(".")])
 
     @property
     def counts(self) -> dict[str, int]:
         """How many artefacts of the sources have each verdict, in the order of `VERDICTS`."""
         counted = Counter(entry.verdict for group in self.works.values() for entry in group)
-        return {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
+        return {verdict: counted[verdict] for verdict in claims.VERDICTS if counted[verdict]}
 
     def summary_line(self) -> str:
         """Return the state in a line: ``73 artefacts: 6 reproduced, 1 differs, 66 not attempted``."""
@@ -132,21 +133,9 @@ class Ledger:
         entries = [entry.plain() for entry in self.entries]
         return {"profile": self.profile, "counts": self.counts, "artefacts": entries}
 
-    def scoreboard_html(self, prefix: str = "") -> str:
-        """Return the front page's scoreboard; ``prefix`` leads from the page to the site's root."""
-        return ledger_html.scoreboard(self, prefix)
-
-    def gallery_html(self, prefix: str = "") -> str:
-        """Return a thumbnail of every figure with its verdict, leading to it."""
-        return ledger_html.gallery(self, prefix)
-
-    def verdicts_html(self, prefix: str = "") -> str:
-        """Return what each verdict means."""
-        return ledger_html.verdicts()
-
-    def table_html(self, prefix: str = "") -> str:
-        """Return every artefact and claim, the paper's figure beside ours."""
-        return ledger_html.table(self, prefix)
+    def html(self, part: str, prefix: str = "") -> str:
+        """Return ``scoreboard``, ``gallery`` or ``table``; ``prefix`` leads to the site's root."""
+        return html("ledger", part, self, prefix)
 
 
 def ledger(root: Path, artefacts_dir: Path, profile: str) -> Ledger:

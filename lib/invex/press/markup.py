@@ -1,45 +1,42 @@
-"""The small pieces of HTML that cards, results and the ledger share; every text that enters is escaped."""
+"""Values as a reader expects them, and the templates that put them on a page; what enters is escaped."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-from html import escape
-from typing import Any
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from invex.press import claims
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
-_WAVE = "c2-3 3.5 0 4.5 0s2.5-1.5 4.5-1.5"
-SHAPES = {
-    claims.REPRODUCED: '<path d="M2 6.5 5 9.5 10 3"/>',
-    claims.SAME_ORDER: f'<path d="M1.5 5{_WAVE}M1.5 9{_WAVE}"/>',
-    claims.IN_PART: '<circle cx="6" cy="6" r="4.5"/><path class="ix-fill" d="M6 1.5a4.5 4.5 0 0 0 0 9z"/>',
-    claims.DIFFERS: '<path d="M2.5 2.5l7 7M9.5 2.5l-7 7"/>',
-    claims.QUICK: '<path d="M6 1.5 11 10.5H1z"/>',
-    claims.NOT_ATTEMPTED: '<circle cx="6" cy="6" r="4.5" stroke-dasharray="2 1.6"/>',
-}
+    from invex.press.claims import Claim
+
+QUICK_LABEL = "quick: stand-in data / fewer steps, not comparable with the paper"
+
+
+def html(file: str, part: str, *values: Any) -> str:
+    """Return what the macro ``part`` of ``templates/<file>.html`` makes of the values, as `Markup`."""
+    return getattr(_environment().get_template(f"{file}.html").module, part)(*values)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("invex.press"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"slug": slug, "typeset": typeset}
+    made.globals |= {"measured": measured, "expected": expected, "quick_label": QUICK_LABEL}
+    return made
 
 
 def slug(text: str) -> str:
     """Return an id as a class name or an anchor: ``same order`` -> ``same-order``, ``a/b`` -> ``a--b``."""
     return text.replace("/", "--").replace(" ", "-")
-
-
-def shape(verdict: str) -> str:
-    """Return a verdict's sign; the word always stands beside it or in a label."""
-    size = 'viewBox="0 0 12 12" width="12" height="12"'
-    return f'<svg class="ix-shape" {size} aria-hidden="true">{SHAPES[verdict]}</svg>'
-
-
-def chip(verdict: str) -> str:
-    """Return a verdict as sign and word."""
-    return f'<span class="ix-chip ix-{slug(verdict)}">{shape(verdict)}{verdict}</span>'
-
-
-def badge(text: str, kind: str) -> str:
-    """Return a small label; ``kind``: quick, stale or partial. Nothing for an empty text."""
-    return f'<span class="ix-badge ix-badge-{kind}">{escape(text)}</span>' if text else ""
 
 
 def number(value: Any, digits: int | None = None) -> str:
@@ -80,37 +77,18 @@ def supported_digits(low: float, high: float, value: float | None = None) -> int
     return max(0, -exponent + (half < 2 * 10**exponent))
 
 
-def measured(claim: claims.Claim, result: Mapping[str, Any]) -> str:
-    """Return a measured value with its interval and the number of repetitions, as HTML."""
+def measured(claim: Claim, result: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a measured value, and its interval with the number of repetitions."""
     low, high, n = result["low"], result["high"], result["n"]
     known = low is not None and high is not None
-    digits = supported_digits(low, high, result["value"]) if known else None
+    digits = supported_digits(low, high) if known else None
     interval = f"[{number(low, digits)}, {number(high, digits)}]" if known else ""
     aside = ", ".join(filter(None, [interval, f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n:,}" if n else ""]))
-    value = escape(f"{number(result['value'], digits)} {claim.unit}".strip())
-    return f"<strong>{value}</strong>" + (f' <span class="ix-aside">{aside}</span>' if aside else "")
+    return f"{number(result['value'], digits)} {claim.unit}".strip(), aside
 
 
-def expected(claim: claims.Claim) -> str:
+def expected(claim: Claim) -> str:
     """Return what the paper reports, in the form in which it is compared."""
     relation = {"<=": "≤ ", ">=": "≥ ", "<": "< ", ">": "> "}.get(claim.relation, "")
     within = f" ± {number(claim.tolerance)}" if claim.tolerance else ""
-    return escape(f"{relation}{number(claim.paper)}{within} {claim.unit}".strip())
-
-
-def copyable(text: str, label: str, anchor: str) -> str:
-    """Return preformatted text with a button that copies it."""
-    attributes = f'class="ix-copy-button" data-copy="{anchor}" aria-label="Copy {escape(label)}"'
-    return (
-        f'<div class="ix-copy"><pre id="{anchor}">{escape(text)}</pre>'
-        f'<button type="button" {attributes}>Copy</button></div>'
-    )
-
-
-def definitions(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return a definition list; the values are HTML, and pairs without one are left out."""
-    return (
-        "<dl>"
-        + "".join(f"<dt>{escape(term)}</dt><dd>{value}</dd>" for term, value in pairs if value)
-        + "</dl>"
-    )
+    return f"{relation}{number(claim.paper)}{within} {claim.unit}".strip()
