@@ -47,16 +47,19 @@
     return { inputs, read: () => inputs.find((input) => input.checked).value };
   }
 
+  /* Pixels that a drawing has across, so that its text keeps the size of the page's captions. */
+  const room = (svg) => Math.max(240, svg.clientWidth || 400);
+
   /* Histograms of all layers, one under another, over asinh of the pre-activation. */
   function ridges(svg, run, layers, span, chosen, theme) {
-    const width = 330, row = 34, left = 52, top = 6, height = top + row * layers + 26;
+    const left = 56, row = 40, top = 6, height = top + row * layers + 26, width = room(svg) - left - 8;
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${left + width + 8} ${height}`);
     const x = (value) => left + width * (Math.asinh(value) - span.low) / (span.high - span.low);
     [-5, -1, 0, 1, 5, 100, 10000].forEach((tick) => {
       const at = x(tick);
       element("line", { x1: at, x2: at, y1: top, y2: height - 20, stroke: tick ? theme.grid : theme.muted, "stroke-width": 0.8 }, svg);
-      element("text", { x: at, y: height - 6, "text-anchor": tick >= 1e4 ? "end" : "middle", "font-size": 11, fill: theme.muted }, svg, tick >= 1e4 ? "≥ 10⁴" : String(tick).replace("-", "−"));
+      element("text", { x: at, y: height - 6, "text-anchor": tick >= 1e4 ? "end" : "middle", "font-size": 12, fill: theme.muted }, svg, tick >= 1e4 ? "≥ 10⁴" : String(tick).replace("-", "−"));
     });
     for (let layer = 0; layer < layers; layer += 1) {
       const counts = run.histograms[layer], most = Math.max(...counts);
@@ -66,35 +69,35 @@
         return `L${(left + bin * step).toFixed(1)} ${y.toFixed(1)}h${step.toFixed(2)}`;
       }).join("");
       element("path", { d: `M${left} ${base}${path}L${left + width} ${base}Z`, fill: theme.accent, "fill-opacity": layer === chosen ? 1 : 0.6 }, svg);
-      element("text", { x: left - 6, y: base - 6, "text-anchor": "end", "font-size": 12, fill: theme.ink }, svg, `layer ${layer + 1}`);
+      element("text", { x: left - 6, y: base - 6, "text-anchor": "end", "font-size": 13, fill: theme.ink }, svg, `layer ${layer + 1}`);
     }
   }
 
   /* The correlation of features against the layer: points measured, lines from the recursion. */
   function drift(svg, run, layers, target, theme) {
-    const width = 250, height = 190, left = 30, top = 12, right = 8, bottom = 32;
+    const left = 30, top = 12, right = 8, bottom = 38, width = room(svg) - left - right, height = 200;
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${left + width + right} ${top + height + bottom}`);
     const x = (layer) => left + width * (layer + 0.3) / (layers - 0.4), y = (value) => top + height * (1 - value);
     [0, 0.5, 1].forEach((tick) => {
       element("line", { x1: left, x2: left + width, y1: y(tick), y2: y(tick), stroke: theme.grid, "stroke-width": 0.8 }, svg);
-      element("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end", "font-size": 11, fill: theme.muted }, svg, tick);
+      element("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end", "font-size": 12, fill: theme.muted }, svg, tick);
     });
     if (target !== null) {
       element("line", { x1: left, x2: left + width, y1: y(target), y2: y(target), stroke: theme.muted, "stroke-dasharray": "4 3" }, svg);
-      element("text", { x: left + width, y: y(target) - 4, "text-anchor": "end", "font-size": 11, fill: theme.muted }, svg, "asked for");
+      element("text", { x: left + width, y: y(target) - 4, "text-anchor": "end", "font-size": 12, fill: theme.muted }, svg, "asked for");
     }
     [[2, theme.accent], [3, theme.second]].forEach(([moment, colour]) => {
       const line = run.recursion.slice(0, layers).map((values, layer) => [layer, values[moment]]).filter(([, value]) => value !== null);
       element("path", { d: "M" + line.map(([layer, value]) => `${x(layer).toFixed(1)} ${y(value).toFixed(1)}`).join("L"), fill: "none", stroke: colour, "stroke-width": 1.6 }, svg);
       run.measured.slice(0, layers).forEach((values, layer) => {
-        if (values[moment] !== null) element("circle", { cx: x(layer), cy: y(values[moment]), r: 3.6, fill: colour }, svg);
+        if (values[moment] !== null) element("circle", { cx: x(layer), cy: y(values[moment]), r: moment === 2 ? 5 : 3, fill: colour }, svg);
       });
     });
     for (let layer = 0; layer < layers; layer += 1) {
-      element("text", { x: x(layer), y: top + height + 16, "text-anchor": "middle", "font-size": 11, fill: theme.muted }, svg, layer + 1);
+      element("text", { x: x(layer), y: top + height + 16, "text-anchor": "middle", "font-size": 12, fill: theme.muted }, svg, layer + 1);
     }
-    element("text", { x: left + width / 2, y: top + height + 30, "text-anchor": "middle", "font-size": 11, fill: theme.ink }, svg, "layer");
+    element("text", { x: left + width / 2, y: top + height + 34, "text-anchor": "middle", "font-size": 12, fill: theme.ink }, svg, "layer");
   }
 
   function table(box, run, chosen) {
@@ -161,6 +164,7 @@
 
     [...method.inputs, rho.input, width.input, depth.input].forEach((input) => input.addEventListener("input", draw));
     document.addEventListener("invex:theme", draw);
+    window.addEventListener("resize", draw);
     draw();
   });
 })();

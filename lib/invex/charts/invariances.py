@@ -198,13 +198,26 @@ def ray_frame(points: Tensor, latent: Tensor) -> pd.DataFrame:
 
 
 def choices(metrics: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """One row a choice: the median of each metric over its runs, the extremes of the first, their number."""
+    """One row a choice: the median of each metric over its runs, the extremes of the first, their number.
+
+    The extremes are left out where every choice was run once.
+    """
+    if metrics.empty:
+        return metrics
     runs = metrics[metrics["failed"] == ""].groupby("choice", sort=False)
     table = runs[list(names)].median().rename(columns=names)
     first, shown = next(iter(names.items()))
-    table.insert(1, f"{shown} low", runs[first].min())
-    table.insert(2, f"{shown} high", runs[first].max())
+    if (runs.size() > 1).any():
+        table.insert(1, f"{shown} low", runs[first].min())
+        table.insert(2, f"{shown} high", runs[first].max())
     return table.assign(n=runs.size()).reset_index()
+
+
+def choices_in_words(table: pd.DataFrame) -> str:
+    """The choices with the least and the largest value of the first metric, in a sentence."""
+    metric = table.columns[1]
+    best, worst = (table.loc[place(table[metric])] for place in (pd.Series.idxmin, pd.Series.idxmax))
+    return f"{metric} from {best[metric]:.3f} ({best['choice']}) to {worst[metric]:.3f} ({worst['choice']})."
 
 
 def pointer_data(curves: Curves, minimum: pd.Series, every: int, side: float) -> dict[str, Any]:

@@ -170,6 +170,7 @@ def convolution(by_lag: pd.DataFrame, by_spread: pd.DataFrame) -> Figure:
     )
     right.set_xticks(by_spread["spread"], labels=[f"{s}" for s in by_spread["spread"]])
     right.minorticks_off()
+    right.set_xlim(right=by_spread["spread"].max())
     label_ends(right)
     return figure
 
