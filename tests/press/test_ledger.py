@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from invex.press.book import Book
-from invex.press.claims import DIFFERS, IN_PART, NOT_ATTEMPTED, QUICK, REPRODUCED, SAME_ORDER
+from invex.press.claims import DIFFERS, IN_PART, NOT_ATTEMPTED, QUICK, REPRODUCED, SAME_ORDER, VERDICTS
 from invex.press.ledger import Ledger, ledger
 
 SHOWN = {"placeholder": False, "quick": False, "partial": "", "stale": [], "size": [672, 300]}
@@ -128,6 +128,12 @@ def test_the_pages_lead_to_every_artefact_that_is_shown(book: Book, made: Path) 
     assert "Figure 2" in table  # not in the book yet, named from its id
     for text in ("0.5 ± 0.02", "0.51", "b, then a ~ c", "b, then c, then a", "≤ 0", "The book's own figures"):
         assert text in table
+
+
+def test_each_verdict_is_explained(book: Book, made: Path) -> None:
+    page = BeautifulSoup(evaluate(book, made, RIGHT).html("verdicts"), "html.parser")
+    said = zip(page.select("dt"), page.select("dd"), strict=True)
+    assert {term.get_text(): meaning.get_text() for term, meaning in said} == VERDICTS
 
 
 def test_a_further_figure_of_an_artefact_shows_its_verdict(book: Book, made: Path, rewrite: Any) -> None:

@@ -4,8 +4,8 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 from invex.press.card import table
-from invex.press.claims import VERDICTS
-from invex.press.markup import html, number, supported_digits, typeset
+from invex.press.claims import VERDICTS, Claim
+from invex.press.markup import html, measured, number, supported_digits, typeset
 
 METHODS = pd.DataFrame(
     {"method": ["a", "b", "c"], "AUC": [80.57, 78.33, 78.29], "AUC low": [80.1, 78.0, 78.1],
@@ -69,6 +69,13 @@ def test_a_tables_intervals_stand_in_the_cell_of_their_value() -> None:
     assert found.select("tr")[1].get_text(" ", strip=True) == "a 80.6 80.1 to 80.9 10"
     assert found.select("tr")[3].select("td")[2].get_text() == "12,000"
     assert {cell.get_text() for cell in found.select("th.ix-num")} == {"AUC", "runs"}
+
+
+def test_a_value_near_the_end_of_its_interval_keeps_its_digits() -> None:
+    lopsided = pd.DataFrame({"loss": [0.047], "loss low": [0.038], "loss high": [1.2]})
+    assert cells(None, lopsided).select("tr")[1].get_text(" ", strip=True) == "0.047 0.038 to 1.200"
+    claim, result = Claim("a", "a", "a", "bound", 1.0, relation="<"), {"low": 0.038, "high": 1.2, "n": None}
+    assert measured(claim, result | {"value": 0.047}) == ("0.047", "[0.038, 1.200]")
 
 
 def test_the_best_is_bold_only_where_its_interval_says_so() -> None:

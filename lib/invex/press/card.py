@@ -91,7 +91,7 @@ def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None) -> tup
     value, aside = plain(frame[column].iloc[row]), ""
     if f"{column} low" in frame:
         low, high = (plain(frame[f"{column} {end}"].iloc[row]) for end in ("low", "high"))
-        digits = supported_digits(low, high) if digits is None else digits
+        digits = supported_digits(low, high, value) if digits is None else digits
         aside = f"{number(low, digits)} to {number(high, digits)}"
     return number(value, digits if isinstance(value, float) else None), aside
 

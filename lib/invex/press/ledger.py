@@ -134,7 +134,7 @@ class Ledger:
         return {"profile": self.profile, "counts": self.counts, "artefacts": entries}
 
     def html(self, part: str, prefix: str = "") -> str:
-        """Return ``scoreboard``, ``gallery`` or ``table``; ``prefix`` leads to the site's root."""
+        """Return ``scoreboard``, ``gallery``, ``verdicts`` or ``table``; ``prefix`` leads to the root."""
         return html("ledger", part, self, prefix)
 
 

@@ -25,12 +25,15 @@ def html(file: str, part: str, *values: Any) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from invex.press.claims import VERDICTS
+
     made = Environment(
         loader=PackageLoader("invex.press"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {"slug": slug, "typeset": typeset}
     made.globals |= {"measured": measured, "expected": expected, "quick_label": QUICK_LABEL}
+    made.globals["meanings"] = VERDICTS
     return made
 
 
@@ -81,7 +84,7 @@ def measured(claim: Claim, result: Mapping[str, Any]) -> tuple[str, str]:
     """Return a measured value, and its interval with the number of repetitions."""
     low, high, n = result["low"], result["high"], result["n"]
     known = low is not None and high is not None
-    digits = supported_digits(low, high) if known else None
+    digits = supported_digits(low, high, result["value"]) if known else None
     interval = f"[{number(low, digits)}, {number(high, digits)}]" if known else ""
     aside = ", ".join(filter(None, [interval, f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n:,}" if n else ""]))
     return f"{number(result['value'], digits)} {claim.unit}".strip(), aside
