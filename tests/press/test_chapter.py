@@ -17,7 +17,7 @@ from invex.lab.provenance import hardware
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
 from invex.press.chapter import Chapter
-from invex.press.markup import QUICK_LABEL
+from invex.press.markup import QUICK_LABEL, TIMES
 from matplotlib.figure import Figure
 
 
@@ -107,7 +107,7 @@ def test_the_data_are_read_back_as_they_were(chapter: Chapter, line: pd.DataFram
 
 def test_captions_may_be_computed_after_drawing(chapter: Chapter, line: pd.DataFrame) -> None:
     found = figure(chapter, line, caption=lambda: f"Ends at {-1e-7:.0e}, <3", alt=lambda: "computed")
-    assert "Ends at \N{MINUS SIGN}1 × 10⁻⁷, <3" in found.figcaption.get_text()
+    assert f"Ends at \N{MINUS SIGN}1{TIMES}10⁻⁷, <3" in found.figcaption.get_text()
     assert found.img["alt"] == "computed"
 
 
@@ -208,7 +208,7 @@ def test_glued_numbers_are_typeset_for_prose(chapter: Chapter, monkeypatch: pyte
     )
     chapter.glue("loss", -1.5e-7)
     data, metadata = published[0]
-    assert data == {"application/papermill.record/text/plain": "'\N{MINUS SIGN}1.5 × 10⁻⁷'"}
+    assert data == {"application/papermill.record/text/plain": f"'\N{MINUS SIGN}1.5{TIMES}10⁻⁷'"}
     assert metadata["scrapbook"]["name"] == "loss"
 
 

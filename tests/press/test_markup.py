@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invex.press.card import table
 from invex.press.claims import VERDICTS, Claim
-from invex.press.markup import html, measured, number, supported_digits, typeset
+from invex.press.markup import TIMES, html, measured, number, supported_digits, typeset
 
 METHODS = pd.DataFrame(
     {"method": ["a", "b", "c"], "AUC": [80.57, 78.33, 78.29], "AUC low": [80.1, 78.0, 78.1],
@@ -16,7 +16,7 @@ METHODS = pd.DataFrame(
 @pytest.mark.parametrize(
     ("value", "digits", "text"),
     [
-        (0.5, None, "0.5"), (-1.5e-7, None, "\N{MINUS SIGN}1.5 × 10⁻⁷"), (13935, None, "13,935"),
+        (0.5, None, "0.5"), (-1.5e-7, None, f"\N{MINUS SIGN}1.5{TIMES}10⁻⁷"), (13935, None, "13,935"),
         (2132.13, None, "2,132"), (0.4967, 2, "0.50"), (["a", ["b", "c"]], None, "a, then b ~ c"),
         (True, None, "yes"),
         ({"a": 1.0, "b": 2}, None, "a 1, b 2"), ("text", None, "text"), (float("nan"), None, "nan"),

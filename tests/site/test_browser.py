@@ -7,6 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
+LOUD = ("error", "warning", "assert")
 SIZES = {"wide": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
@@ -16,14 +17,10 @@ def axe(node_modules: Path) -> str:
 
 
 def opened(browser: Any, theme: str, size: str) -> tuple[Any, list[str]]:
-    """A fresh page in a theme, and the list that its complaints and off-site requests go to."""
-    context = browser.new_context(viewport=SIZES[size], color_scheme=theme)
-    context.add_init_script(
-        f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')"
-    )
-    page, complaints = context.new_page(), []
+    """A first visit in a theme of the system, and the list that complaints and off-site requests go to."""
+    page, complaints = browser.new_context(viewport=SIZES[size], color_scheme=theme).new_page(), []
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("console", lambda said: said.type == "error" and complaints.append(f"console: {said.text}"))
+    page.on("console", lambda said: said.type in LOUD and complaints.append(f"{said.type}: {said.text}"))
     page.on("request", lambda asked: off_site(asked.url) and complaints.append(f"off-site: {asked.url}"))
     return page, complaints
 
@@ -38,16 +35,29 @@ def visit(page: Any, site: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_pages_are_quiet_and_fit_the_screen(browser: Any, site: Path, visited: list[str], size: str) -> None:
-    page, complaints = opened(browser, "light", size)
+def test_pages_are_quiet_and_fit_the_screen(
+    browser: Any, site: Path, pages: list[str], visited: list[str], size: str
+) -> None:
     found = {}
-    for name in visited:
+    for name in pages if size == "wide" else visited:
+        page, complaints = opened(browser, "light", size)
         visit(page, site, name)
         width = page.evaluate("document.documentElement.scrollWidth")
+        page.context.close()
         found[name] = [*complaints, *([f"{width} pixels wide"] if width > SIZES[size]["width"] else [])]
-        complaints.clear()
-    page.context.close()
     assert not {name: said for name, said in found.items() if said}
+
+
+def test_complaints_of_a_page_are_heard(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "loud.html").write_text(
+        "<script>console.error('one'); console.warn('two')</script><script>throw new Error('three')</script>"
+        "<img src='https://example.invalid/four.png'>"
+    )
+    page, complaints = opened(browser, "light", "wide")
+    visit(page, tmp_path, "loud.html")
+    page.context.close()
+    assert {"error: one", "warning: two", "error: three"} <= set(complaints)
+    assert "off-site: https://example.invalid/four.png" in complaints
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -97,11 +107,20 @@ def test_search_finds_a_word_from_a_folder(browser: Any, site: Path) -> None:
     assert not complaints
 
 
-def test_the_theme_button_changes_the_pictures(browser: Any, site: Path, pages: list[str]) -> None:
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_follows_the_system_and_then_the_button(
+    browser: Any, site: Path, pages: list[str], theme: str
+) -> None:
     name = next(name for name in pages if 'class="ix-artefact' in (site / name).read_text())
-    for theme in ("light", "dark"):
-        page, _ = opened(browser, theme, "wide")
-        visit(page, site, name)
-        hidden = "dark" if theme == "light" else "light"
-        assert page.locator(f".ix-artefact img.only-{hidden}").first.is_hidden()
-        page.context.close()
+    other = "dark" if theme == "light" else "light"
+    page, complaints = opened(browser, theme, "wide")
+    visit(page, site, name)
+    shown, hidden = (page.locator(f".ix-artefact img.only-{each}").first for each in (theme, other))
+    assert (shown.is_visible(), hidden.is_visible()) == (True, False)
+    while page.evaluate("document.documentElement.dataset.theme") != other:  # auto, light, dark in turns
+        page.locator(".theme-switch-button:visible").click()
+    assert (shown.is_visible(), hidden.is_visible()) == (False, True)
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == other
+    page.context.close()
+    assert not complaints

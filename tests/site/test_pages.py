@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+from invex.press.claims import VERDICTS
 
 CONFIG = Path(__file__).with_name(".htmlvalidate.json")
 
@@ -65,6 +66,11 @@ def test_the_front_page_shows_scoreboard_and_gallery(soups: dict[str, BeautifulS
     shown = {figure["id"] for soup in soups.values() for figure in soup.select(".ix-artefact:has(img)")}
     thumbnails = {str(link["href"]).partition("#")[2] for link in front.select(".ix-gallery a")}
     assert shown == thumbnails
+
+
+def test_the_ledger_says_what_each_verdict_means(soups: dict[str, BeautifulSoup]) -> None:
+    listed = {term.get_text(): term.find_next("dd").get_text() for term in soups["ledger.html"].select("dt")}
+    assert listed == VERDICTS
 
 
 def test_executed_notebooks_can_be_downloaded(site: Path, soups: dict[str, BeautifulSoup]) -> None:

@@ -166,7 +166,7 @@ class Chapter:
         text = value if isinstance(value, str) else typeset(fmt.format(value))
         kind = "application/papermill.record/"
         publish_display_data(
-            {f"{kind}text/plain": repr(text)}, {"scrapbook": {"name": name, "mime_prefix": kind}}
+            {f"{kind}text/plain": f"'{text}'"}, {"scrapbook": {"name": name, "mime_prefix": kind}}
         )
 
     def records(self, experiment: str, **equals: Any) -> Records:

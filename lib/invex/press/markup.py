@@ -59,10 +59,13 @@ def number(value: Any, digits: int | None = None) -> str:
     return typeset(f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}")
 
 
+TIMES = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
+
+
 def typeset(text: str) -> str:
     """Write ``-1e-07`` as a reader expects it: true minus and a power of ten."""
     raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    text = re.sub(r"(?<=\d)e([+-]\d+)", lambda found: f" × 10{str(int(found[1])).translate(raised)}", text)
+    text = re.sub(r"(?<=\d)e([+-]\d+)", lambda e: f"{TIMES}10{str(int(e[1])).translate(raised)}", text)
     return re.sub(r"(?<![\w-])-(?=\.?\d)", "\N{MINUS SIGN}", text)
 
 
@@ -73,7 +76,7 @@ def supported_digits(low: float, high: float, value: float | None = None) -> int
     """
     half = abs(high - low) / 2
     if isinstance(value, float):
-        half = min((side for side in (value - low, high - value) if side > half / 100), default=half)
+        half = min((side for side in (value - low, high - value) if side > 1e-4 * half), default=half)
     if half == 0 or not math.isfinite(half):
         return 3
     exponent = math.floor(math.log10(half))
@@ -92,6 +95,7 @@ def measured(claim: Claim, result: Mapping[str, Any]) -> tuple[str, str]:
 
 def expected(claim: Claim) -> str:
     """Return what the paper reports, in the form in which it is compared."""
-    relation = {"<=": "≤ ", ">=": "≥ ", "<": "< ", ">": "> "}.get(claim.relation, "")
+    relation = {"<=": "≤", ">=": "≥"}.get(claim.relation, claim.relation)
+    relation += "\N{NO-BREAK SPACE}" if relation else ""
     within = f" ± {number(claim.tolerance)}" if claim.tolerance else ""
     return f"{relation}{number(claim.paper)}{within} {claim.unit}".strip()

@@ -1,0 +1,194 @@
+"""The interactives, by mouse and keyboard: what they draw and say is what the library computes."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from invex.analysis import signal
+from invex.analysis.pullback import pointer_crossings
+from invex.nn.initialise import principled
+
+pytestmark = pytest.mark.browser
+
+
+def opened(browser: Any, site: Path, page: str, figure: str) -> tuple[Any, Any, dict[str, Any]]:
+    """A page of the site, the stage of an interactive on it, and the interactive's data."""
+    tab = browser.new_page(viewport={"width": 1400, "height": 900})
+    tab.goto((site / page).as_uri())
+    data = json.loads(tab.locator(f"#{figure}-data").text_content())
+    stage = tab.locator(f"#{figure} .ix-stage")
+    stage.scroll_into_view_if_needed()
+    return tab, stage, data
+
+
+@pytest.fixture(scope="module")
+def explorer(browser: Any, site: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    page = "initialisation/signal-propagation.html"
+    tab, stage, data = opened(browser, site, page, "hoedt2023-fig1-explorer")
+    yield stage, data
+    tab.close()
+
+
+def cells(stage: Any) -> list[list[float]]:
+    """Rows of the explorer's table: measured and recursion; NaN where it has a dash."""
+    rows = [row.locator("td").all_text_contents() for row in stage.locator("tbody tr").all()]
+    return [[math.nan if text == "–" else number(text) for text in row] for row in rows]
+
+
+def number(text: str) -> float:
+    return float(text.replace("\N{MINUS SIGN}", "-").replace(" × 10^", "e"))
+
+
+def settings(stage: Any) -> tuple[float, int, int]:
+    rho, width, layers = (float(text) for text in stage.locator("output").all_text_contents())
+    return rho, int(width), int(layers)
+
+
+def expected(rho: float, width: int, layers: int) -> tuple[float, float]:
+    """Mean and variance of the last of these layers by the recursion."""
+    states = signal.trajectory(
+        signal.moments(), [principled(width, correlation=rho)] * (layers - 1), [width] * (layers - 1)
+    )
+    return states[-1].mean.item(), states[-1].variance.item()
+
+
+@pytest.mark.parametrize(
+    ("slider", "key"), [(0, "ArrowLeft"), (0, "End"), (1, "ArrowRight"), (2, "ArrowLeft"), (2, "Home")]
+)
+def test_each_slider_of_the_explorer_redraws_it(explorer: Any, slider: int, key: str) -> None:
+    stage, data = explorer
+    before = settings(stage), stage.locator("svg").first.inner_html()
+    stage.locator("input[type=range]").nth(slider).press(key)
+    rho, width, layers = settings(stage)
+    assert ((rho, width, layers), stage.locator("svg").first.inner_html()) != before
+    assert stage.locator("svg").first.locator("path").count() == layers
+    assert stage.locator("caption").text_content() == f"Layer {layers}"
+    run = data["runs"]["principled"][data["widths"].index(width)][data["correlations"].index(rho)]
+    shown = cells(stage)
+    measured = [math.nan if value is None else value for value in run["measured"][layers - 1]]
+    np.testing.assert_allclose([row[0] for row in shown], measured, rtol=0.05, atol=0.006)
+    np.testing.assert_allclose(
+        [row[1] for row in shown[:2]], expected(rho, width, layers), rtol=0.05, atol=0.006
+    )
+
+
+def test_the_method_of_the_explorer_is_chosen_and_taken_back(explorer: Any) -> None:
+    stage, data = explorer
+    rho, before = stage.locator("input[type=range]").first, cells(stage)
+    stage.get_by_label("clamped").check()
+    assert rho.is_disabled()
+    assert cells(stage) != before
+    _, width, layers = settings(stage)
+    run = data["runs"]["clamped"][data["widths"].index(width)][0]
+    assert cells(stage)[0][0] == pytest.approx(run["measured"][layers - 1][0], rel=0.05, abs=0.006)
+    stage.get_by_label("principled").check()
+    assert cells(stage) == before
+
+
+class Pointer:
+    """The pointer of the Rosenbrock page, and what is drawn of it in the coordinates of the data."""
+
+    def __init__(self, stage: Any, data: dict[str, Any]) -> None:
+        self.stage, self.data = stage, data
+        self.panels = dict(zip("zx", stage.locator("svg").all(), strict=True))
+        self.handle = stage.locator("[role=slider]")
+        self.radius = np.array(data["radius"])
+
+    def drawn(self, space: str) -> np.ndarray:
+        """Where the handle (z) or the tip (x) is."""
+        circle = self.handle if space == "z" else self.panels["x"].locator("circle[r='7']")
+        left, right, bottom, top = self.data["frames"][space]
+        share = np.array([float(circle.get_attribute(name)) for name in ("cx", "cy")]) / 340
+        return np.array([left + share[0] * (right - left), top - share[1] * (top - bottom)])
+
+    def pixel(self, z: np.ndarray) -> tuple[float, float]:
+        """Where on the screen a latent point is."""
+        left, right, bottom, top = self.data["frames"]["z"]
+        box = self.panels["z"].bounding_box()
+        across, down = (z[0] - left) / (right - left), (top - z[1]) / (top - bottom)
+        return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+    @property
+    def angle(self) -> float:
+        """In degrees, as it is said."""
+        return float(self.handle.get_attribute("aria-valuenow"))
+
+    @property
+    def level(self) -> float:
+        """As the label says."""
+        return number(self.stage.locator("label span").last.text_content())
+
+    def polar(self) -> tuple[float, float]:
+        """Radius and angle in degrees of the handle that is drawn."""
+        arm = self.drawn("z") - np.array(self.data["minimum"]["z"])
+        return float(np.hypot(*arm)), math.degrees(math.atan2(arm[1], arm[0])) % 360
+
+
+@pytest.fixture
+def pointer(browser: Any, site: Path) -> Iterator[Pointer]:
+    tab, stage, data = opened(browser, site, "invariances/rosenbrock.html", "nesterov2022-fig2")
+    yield Pointer(stage, data)
+    tab.close()
+
+
+def check(pointer: Pointer) -> None:
+    """The label's level is that of the point drawn, and the crossings are those of the curve drawn."""
+    radius, angle = pointer.polar()
+    angles, data = np.array(pointer.data["angles"]), pointer.data
+    radii = [np.interp(math.radians(angle), angles, row, period=2 * math.pi) for row in pointer.radius]
+    assert np.interp(radius, radii, data["levels"]) == pytest.approx(pointer.level, abs=0.02)
+    level = int(np.argmin(np.abs(np.array(data["levels"]) - pointer.level)))
+    centre = torch.tensor(data["minimum"]["x"])
+    arm = torch.tensor(pointer.drawn("x"), dtype=torch.float32) - centre
+    counted = pointer_crossings(torch.tensor(data["x"][level]), centre, torch.atan2(arm[1], arm[0])[None])
+    words = {1: "once", 2: "twice"}.get(int(counted), f"{int(counted)} times")
+    said = pointer.handle.get_attribute("aria-valuetext")
+    assert said.endswith(f"meets the curve once here, {words} in input space")
+
+
+def test_the_pointer_starts_on_its_level(pointer: Pointer) -> None:
+    check(pointer)
+
+
+@pytest.mark.parametrize(
+    ("key", "turn"), [("ArrowLeft", 3), ("ArrowRight", -3), ("PageUp", 30), ("PageDown", -30)]
+)
+def test_the_pointer_turns_with_the_keyboard(pointer: Pointer, key: str, turn: int) -> None:
+    before, place = pointer.angle, pointer.drawn("x")
+    pointer.handle.press(key)
+    assert (pointer.angle - before) % 360 == turn % 360
+    assert np.hypot(*(pointer.drawn("x") - place)) > 0
+    check(pointer)
+
+
+@pytest.mark.parametrize("degrees", [20, 135, 300])
+def test_the_pointer_follows_the_mouse(pointer: Pointer, degrees: int) -> None:
+    mouse, theta = pointer.stage.page.mouse, math.radians(degrees)
+    away = 0.8 * pointer.radius.max() * np.array([math.cos(theta), math.sin(theta)])
+    mouse.move(*pointer.pixel(pointer.drawn("z")))
+    mouse.down()
+    mouse.move(*pointer.pixel(np.array(pointer.data["minimum"]["z"]) + 0.2 * away))
+    mouse.up()
+    turned = pointer.angle
+    assert turned == pytest.approx(degrees, abs=1.5)
+    check(pointer)
+    mouse.move(*pointer.pixel(pointer.drawn("z") + 0.3 * pointer.radius.max()))
+    assert pointer.angle == turned  # released: it stays
+
+
+def test_the_level_moves_the_pointer_out_and_in(pointer: Pointer) -> None:
+    slider = pointer.stage.locator("input[type=range]")
+    (radius, _), level = pointer.polar(), pointer.level
+    slider.press("ArrowRight")
+    assert pointer.level > level
+    assert pointer.polar()[0] > radius
+    check(pointer)
+    slider.press("Home")
+    assert pointer.level < level
+    assert pointer.polar()[0] < radius
+    check(pointer)
