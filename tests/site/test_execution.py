@@ -81,6 +81,13 @@ def test_each_cause_is_named(book: Book) -> None:
     assert "text" in changed(before, marks(book, seed=0))
 
 
+def test_records_of_a_bench_that_it_names_are_a_cause(book: Book) -> None:
+    before = marks(book, seed=0)
+    (book.records / "bench-an_experiment").mkdir()
+    (book.records / "bench-an_experiment" / "a.json").write_text("{}")
+    assert changed(before, marks(book, seed=0)) == ["records"]
+
+
 def test_records_of_another_experiment_do_not_matter(book: Book) -> None:
     before = marks(book, seed=0)
     (book.records / "another").mkdir()

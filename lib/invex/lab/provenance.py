@@ -41,10 +41,10 @@ def environment(device: str = "cpu") -> dict[str, Any]:
     return {"versions": versions(), "device": hardware(device), "commit": commit(())}
 
 
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that the numbers depend on."""
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Python's version and those of the packages, "absent" where one is not installed."""
     found = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

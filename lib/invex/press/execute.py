@@ -12,6 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from nbformat import NotebookNode
+
 from invex.press.artefact import fresh, save_json
 from invex.press.book import Book
 from invex.press.fingerprint import changed, fingerprint
@@ -130,37 +132,33 @@ def _papermill(book: Book, job: Job, artefacts: Path, output: Path, threads: int
         "OMP_WAIT_POLICY": "PASSIVE",  # waiting threads that spin slow a busy machine tenfold
     }
     try:
-        papermill.execute_notebook(
-            source, output, changes, kernel_name="python3", cwd=book.root, progress_bar=False
+        done = papermill.execute_notebook(
+            source, None, changes, kernel_name="python3", cwd=book.root, progress_bar=False
         )
     except papermill.PapermillExecutionError as problem:
         first = problem.source.strip().splitlines()[0]
         return f"cell [{problem.exec_count}] `{first}`: {problem.ename}: {problem.evalue}"
-    _tidy(output, show_changes=bool(set(changes) - {"profile"}))
-    return _warnings(output) if job.strict else ""
+    _tidy(done, show_changes=bool(set(changes) - {"profile"}))
+    nbformat.write(done, output)
+    return _warnings(done) if job.strict else ""
 
 
-def _warnings(path: Path) -> str:
+def _warnings(done: NotebookNode) -> str:
     """Return what the first cell that wrote to standard error wrote there."""
-    import nbformat
-
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in done.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 return f"cell [{cell.execution_count}] wrote to standard error: {output.text.strip()[:500]}"
     return ""
 
 
-def _tidy(path: Path, show_changes: bool) -> None:
+def _tidy(done: NotebookNode, show_changes: bool) -> None:
     """Remove what papermill notes about this machine, put the title first, and name folded code."""
-    import nbformat
-
-    book = nbformat.read(path, as_version=4)
-    for part in [book, *book.cells]:
+    for part in [done, *done.cells]:
         part.metadata.pop("papermill", None)
         part.metadata.pop("execution", None)
-    book.cells.sort(key=lambda cell: not (cell.cell_type == "markdown" and cell.source.startswith("# ")))
-    for cell in book.cells:
+    done.cells.sort(key=lambda cell: not (cell.cell_type == "markdown" and cell.source.startswith("# ")))
+    for cell in done.cells:
         tags = cell.metadata.setdefault("tags", [])
         if "injected-parameters" in tags and not show_changes:
             tags.append("remove-cell")
@@ -168,7 +166,6 @@ def _tidy(path: Path, show_changes: bool) -> None:
             tags.append("hide-input")
         if "hide-input" in tags:
             cell.metadata["mystnb"] = {"code_prompt_show": _fold_name(cell.source, tags)}
-    nbformat.write(book, path)
 
 
 def _fold_name(code: str, tags: list[str]) -> str:

@@ -3,13 +3,10 @@
 import ast
 import hashlib
 import json
-import sys
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from invex.lab import costs
+from invex.lab import costs, provenance
 from invex.lab.closure import source_digest
 from invex.press.book import Book
 from invex.press.parameters import code
@@ -22,16 +19,18 @@ PACKAGES = (
 def fingerprint(book: Book, chapter: str, parameters: dict[str, Any]) -> dict[str, str]:
     """Return cause -> digest; the causes are kinds of input, and each library function that is reached."""
     cells, names = _code(book, chapter)
-    records = [path for name in names for path in _record_files(book.records, name)]
+    folders = [book.records / f"{kind}{name}" for name in names for kind in ("", "bench-")]
+    records = [path for folder in folders for path in sorted(folder.glob("*.json"))]
     return {
-        "text": _digest([book.text(chapter)]),
-        "claims": _digest(_read([book.source / f"{chapter}.yml", book.source / "artefacts.yml"])),
-        "references": _digest(_read([book.source / "references.bib"])),
+        "text": _digest(book.text(chapter)),
+        "claims": _digest(_read(book.source / f"{chapter}.yml", book.source / "artefacts.yml")),
+        "references": _digest(_read(book.source / "references.bib")),
         "number": str(book.chapters().index(chapter)),
-        "records": _digest(_read(records)),
-        "cost": _digest([json.dumps(costs.chapter_times(book.records).get(chapter))]),
-        "parameters": _digest([json.dumps(parameters, sort_keys=True)]),
-        "versions": _digest([sys.version, *map(_version, PACKAGES)]),
+        "records": _digest(_read(*records)),
+        "cost": _digest(costs.chapter_times(book.records).get(chapter)),
+        "parameters": _digest(parameters),
+        "versions": _digest(provenance.versions(PACKAGES)),
+        "templates": _digest(_read(*sorted((Path(__file__).parent / "templates").iterdir()))),
         **source_digest(cells).functions,
     }
 
@@ -52,24 +51,13 @@ def _code(book: Book, chapter: str) -> tuple[str, list[str]]:
     return "\n".join([own, *uses]), names
 
 
-def _record_files(records: Path, name: str) -> list[Path]:
-    """Return the recorded files under a name: those of a folder, or one file."""
-    return [*sorted((records / name).glob("**/*.json")), *sorted(records.glob(f"{name}.json"))]
+def _read(*paths: Path) -> dict[str, str]:
+    return {
+        f"{path.parent.name}/{path.name}": path.read_text(encoding="utf-8")
+        for path in paths
+        if path.is_file()
+    }
 
 
-def _read(paths: Iterable[Path]) -> list[str]:
-    return [f"{path.name}\n{path.read_text(encoding='utf-8')}" for path in paths if path.is_file()]
-
-
-def _version(package: str) -> str:
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"{package} missing"
-
-
-def _digest(texts: Iterable[str]) -> str:
-    total = hashlib.sha256()
-    for text in texts:
-        total.update(hashlib.sha256(text.encode()).digest())
-    return total.hexdigest()[:16]
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

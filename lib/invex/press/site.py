@@ -11,11 +11,10 @@ import yaml
 
 import invex
 from invex.lab.errors import Failed
+from invex.press.artefact import fresh
 from invex.press.book import Book
-from invex.press.execute import NOTEBOOK, SUMMARY
+from invex.press.execute import NOTEBOOK
 from invex.press.inserts import fill
-
-NOT_A_FIGURE = {NOTEBOOK, SUMMARY, "results.json"}
 
 
 class BuildError(Failed):
@@ -32,8 +31,7 @@ def publish(book: Book, profile: str) -> bool:
     mark, digest = book.build / "html.digest", _digest(stage)
     if (book.html / "index.html").is_file() and mark.is_file() and mark.read_text() == digest:
         return False
-    fresh = sphinx(stage, book.build / "site")
-    swap(fresh, book.html)
+    swap(sphinx(stage, book.build / "site"), book.html)
     mark.write_text(digest)
     return True
 
@@ -47,25 +45,19 @@ def lay_out(book: Book, profile: str, stage: Path, pages: list[str], artefacts: 
     if (stage / "interactives").is_dir():  # not under _static, whose scripts Jupyter Book loads on every page
         (stage / "interactives").rename(stage / "_extra" / "interactives")
     (stage / "_config.yml").write_text(_config(book), encoding="utf-8")
-    (stage / "_toc.yml").write_text((book.root / "_toc.yml").read_text(encoding="utf-8"), encoding="utf-8")
-    chapters = set(book.chapters())
+    shutil.copy(book.root / "_toc.yml", stage)
     for page in pages:
         target = stage / page
         target.parent.mkdir(parents=True, exist_ok=True)
         made = artefacts / profile / page
-        if page in chapters:
+        if page in book.chapters():
             shutil.copy(made / NOTEBOOK, target.with_name(f"{target.name}.ipynb"))
-            _copy_figures(made, stage / "_extra" / "figures")
+            for folder in [each for each in made.iterdir() if each.is_dir()]:
+                shutil.copytree(folder, stage / "_extra" / "figures" / folder.name, dirs_exist_ok=True)
         else:
             target.with_name(f"{target.name}.md").write_text(fill(book, profile, page), encoding="utf-8")
     shutil.copytree(book.root / "static_vendor", stage / "_extra" / "static_vendor")
     return stage
-
-
-def _copy_figures(made: Path, figures: Path) -> None:
-    for folder in made.iterdir():
-        if folder.is_dir():
-            shutil.copytree(folder, figures / folder.name, dirs_exist_ok=True)
 
 
 def _config(book: Book) -> str:
@@ -80,33 +72,25 @@ def _config(book: Book) -> str:
 
 def sphinx(stage: Path, out: Path, strict: bool = True) -> Path:
     """Run Jupyter Book on a stage into a fresh folder and return that of the pages."""
-    shutil.rmtree(out, ignore_errors=True)
+    tool = Path(sys.executable).with_name("jupyter-book")
     flags = ["-W", "-n", "--keep-going"] if strict else []
-    command = [
-        str(Path(sys.executable).with_name("jupyter-book")),
-        "build",
-        str(stage),
-        "--path-output",
-        str(out),
-        *flags,
-    ]
+    command = [tool, "build", stage, "--path-output", fresh(out), *flags]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"})
-    html = out / "_build" / "html"
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "WARNING" in line or "Error" in line]
         shutil.rmtree(out)
         raise BuildError("\n".join(lines) or done.stderr[-2000:])
-    return html
+    return out / "_build" / "html"
 
 
-def swap(fresh: Path, site: Path) -> None:
+def swap(made: Path, site: Path) -> None:
     """Put a finished folder in the place of the old site; the old one comes back if that fails."""
     old = site.with_name(f"{site.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if site.exists():
         site.rename(old)
     try:
-        fresh.rename(site)
+        made.rename(site)
     except OSError:
         if old.exists():
             old.rename(site)
