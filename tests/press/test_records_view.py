@@ -6,10 +6,10 @@ import pytest
 from bs4 import BeautifulSoup
 from invex.lab import experiments, sweep
 from invex.lab.errors import Refused
-from invex.lab.records import Store
+from invex.lab.records import Record, Store
 from invex.press.book import Book
 from invex.press.chapter import Chapter
-from invex.press.records_view import Records, Run
+from invex.press.records_view import Records
 
 
 def record(book: Book, experiment: str, seeds: int, methods: tuple[str, ...] = ("plain", "skip")) -> None:
@@ -55,9 +55,10 @@ def test_without_a_record_there_is_an_honest_placeholder(chapter: Chapter, exper
 
 
 def test_failed_runs_alone_draw_nothing() -> None:
-    failed = Run({"seed": 0}, {}, {}, failed="loss not finite at step 3")
+    reason = "loss not finite at step 3"
+    failed = Record("walk", {"seed": 0}, "", "paper", {}, {}, reason, {})
     assert Records("walk", [failed], [{"seed": 0}]).empty
-    assert Records("walk", [failed], [{"seed": 0}]).metrics().failed[0] == "loss not finite at step 3"
+    assert Records("walk", [failed], [{"seed": 0}]).metrics().failed[0] == reason
 
 
 def test_a_changed_function_makes_the_figure_stale(

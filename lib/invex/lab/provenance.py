@@ -36,11 +36,6 @@ def provenance(code: CodeDigest, *, device: str, wall_seconds: float, batch: int
     }
 
 
-def environment(device: str = "cpu") -> dict[str, Any]:
-    """Versions and hardware, for a status page."""
-    return {"versions": versions(), "device": hardware(device), "commit": commit(())}
-
-
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Python's version and those of the packages, "absent" where one is not installed."""
     found = {"python": platform.python_version()}

@@ -20,7 +20,7 @@ from invex.lab.config import as_dict
 from invex.lab.errors import one_of
 from invex.lab.records import Outcome, Store, record
 from invex.press.book import Book
-from invex.press.records_view import Records, Run
+from invex.press.records_view import Records
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def recorded(name: str, book: Book | None = None) -> Records:
     book = book or Book.find()
     found = {}
     for item in sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"]):
-        found[item.config["hardware"]] = Run(item.config, item.tables, item.metrics, None, item.provenance)
+        found[item.config["hardware"]] = item
     runs = list(found.values())
     today = code_of(book, name).digest if runs else ""
     stale = [f"benchmarks.{name}"] if any(run.provenance["code"]["digest"] != today for run in runs) else []

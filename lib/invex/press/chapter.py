@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from invex.lab import closure, costs, provenance
 from invex.lab.errors import one_of
 from invex.lab.profiles import PROFILES
-from invex.lab.records import Store
+from invex.lab.records import Record, Store
 from invex.press import artefact as files
 from invex.press import card, cite, claims, parameters, records_view
 from invex.press.artefact import Manifest
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
 from invex.press.markup import html, typeset
-from invex.press.records_view import Records, Run
+from invex.press.records_view import Records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,7 +232,7 @@ class Chapter:
     def _address(self, id: str) -> str:
         return f"{self._root}figures/{id}/{id}"
 
-    def _made(self, sources: Sequence[str], runs: Sequence[Run]) -> dict[str, str]:
+    def _made(self, sources: Sequence[str], runs: Sequence[Record]) -> dict[str, str]:
         """Return where the numbers come from: computed here, unless runs say otherwise."""
         here = {
             "data": dict.fromkeys(sources, ""),
@@ -241,8 +241,9 @@ class Chapter:
             "code": {"digest": self._code},
             "versions": provenance.versions(),
         }
-        live = records_view.described([Run({"seed": self.seed}, {}, {}, None, here)])
-        return {"profile": self.profile} | live | records_view.described(runs)
+        live = records_view.described([self.seed], [here])
+        recorded = records_view.described((r.config["seed"] for r in runs), [r.provenance for r in runs])
+        return {"profile": self.profile} | live | recorded
 
     @cached_property
     def _code(self) -> str:

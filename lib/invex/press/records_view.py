@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from invex.lab import closure, experiments, sweep
 from invex.lab.config import as_dict
-from invex.lab.records import Store
+from invex.lab.records import Record, Store, record
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run: its full configuration, and what it left."""
-
-    config: Mapping[str, Any]
-    tables: Mapping[str, Mapping[str, Sequence[Any]]]
-    metrics: Mapping[str, Any]
-    failed: str | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,7 +27,7 @@ class Records:
     """
 
     experiment: str
-    runs: Sequence[Run]
+    runs: Sequence[Record]
     expected: Sequence[Mapping[str, Any]]
     stale: Sequence[str] = ()
 
@@ -85,20 +74,19 @@ class Records:
         return f"{len(self.runs)} of {len(self.expected)} runs"
 
 
-def described(runs: Sequence[Run]) -> dict[str, str]:
+def described(seeds: Iterable[int], origins: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return what the provenances of runs say, in the words of a card; distinct values are joined."""
-    whole = [run.provenance for run in runs]
 
     def named(key: str) -> Iterable[str]:
-        return (f"{name} {value}".strip() for entry in whole for name, value in entry.get(key, {}).items())
+        return (f"{name} {value}".strip() for entry in origins for name, value in entry.get(key, {}).items())
 
     found = {
-        "seeds": ", ".join(map(str, sorted({run.config["seed"] for run in runs}))),
+        "seeds": ", ".join(map(str, sorted(set(seeds)))),
         "data": _joined(named("data")),
-        "device": _joined(entry.get("device", "") for entry in whole),
-        "recorded": _joined(entry.get("when", "")[:10] for entry in whole),
-        "commit": _joined((entry.get("commit") or "")[:12] for entry in whole),
-        "code": _joined(entry.get("code", {}).get("digest", "") for entry in whole),
+        "device": _joined(entry.get("device", "") for entry in origins),
+        "recorded": _joined(entry.get("when", "")[:10] for entry in origins),
+        "commit": _joined((entry.get("commit") or "")[:12] for entry in origins),
+        "code": _joined(entry.get("code", {}).get("digest", "") for entry in origins),
         "versions": _joined(named("versions")),
     }
     return {name: text for name, text in found.items() if text}
@@ -117,18 +105,18 @@ def recorded(folder: Path, experiment: str, selection: Mapping[str, Any]) -> Rec
     items = [item for config in expected if (item := Store(folder).get(found.name, config))]
     today = found.code().functions
     stale = {n for item in items for n in closure.changed(item.provenance["code"]["functions"], today)}
-    runs = [Run(item.config, item.tables, item.metrics, item.failed, item.provenance) for item in items]
-    return Records(experiment, runs, [as_dict(config) for config in expected], sorted(stale))
+    return Records(experiment, items, [as_dict(config) for config in expected], sorted(stale))
 
 
 def live(experiment: str, selection: Mapping[str, Any], device: str) -> Records:
     """Run the ``quick`` configurations that match, here and now; nothing is stored."""
     found = experiments.find(experiment)
     expected = experiments.select(found, found.configs("quick"), selection)
-    runs = []
-    for batch in found.batches(expected):
-        for config, out in found.module.run(batch, device=device, folder=None, progress=lambda text: None):
-            runs.append(Run(as_dict(config), out.tables, out.metrics, out.failed, {"data": out.data}))
+    runs = [
+        record(found.name, config, "quick", outcome, {})
+        for batch in found.batches(expected)
+        for config, outcome in found.module.run(batch, device=device, folder=None, progress=lambda text: None)
+    ]
     return Records(experiment, runs, [as_dict(config) for config in expected])
 
 

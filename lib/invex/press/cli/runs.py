@@ -116,7 +116,9 @@ def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: As
 
     device, store = provenance.resolve("auto"), _store(records)
     target = folder or images.default_folder()
-    found = provenance.environment(device) | {
+    found = {
+        "versions": provenance.versions(),
+        "device": provenance.hardware(device),
         "data": [_data_state(name, target) for name in images.NAMES],
         "costs": costs.experiments_cost(store) + costs.chapters_cost(store.folder),
     }
