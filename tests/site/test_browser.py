@@ -38,13 +38,15 @@ def visit(page: Any, site: Path, name: str) -> None:
 def test_pages_are_quiet_and_fit_the_screen(
     browser: Any, site: Path, pages: list[str], visited: list[str], size: str
 ) -> None:
+    page, complaints = opened(browser, "light", size)
+    page.add_init_script("localStorage.clear(); sessionStorage.clear()")  # each visit is the first
     found = {}
     for name in pages if size == "wide" else visited:
-        page, complaints = opened(browser, "light", size)
         visit(page, site, name)
         width = page.evaluate("document.documentElement.scrollWidth")
-        page.context.close()
         found[name] = [*complaints, *([f"{width} pixels wide"] if width > SIZES[size]["width"] else [])]
+        complaints.clear()
+    page.context.close()
     assert not {name: said for name, said in found.items() if said}
 
 
