@@ -79,6 +79,7 @@ def test_choices_take_medians_and_extremes_and_leave_failures_out():
     assert table["RMSE high"].tolist() == [0.4, 0.3]
     assert table["n"].tolist() == [3, 1]
     assert charts.choices_in_words(table) == "RMSE from 0.200 (a) to 0.300 (b)."
+    assert charts.choices_in_words(table.tail(1)) == "RMSE 0.300 (b)."
 
 
 def test_extremes_of_single_runs_are_left_out():

@@ -217,6 +217,8 @@ def choices_in_words(table: pd.DataFrame) -> str:
     """The choices with the least and the largest value of the first metric, in a sentence."""
     metric = table.columns[1]
     best, worst = (table.loc[place(table[metric])] for place in (pd.Series.idxmin, pd.Series.idxmax))
+    if len(table) == 1:
+        return f"{metric} {best[metric]:.3f} ({best['choice']})."
     return f"{metric} from {best[metric]:.3f} ({best['choice']}) to {worst[metric]:.3f} ({worst['choice']})."
 
 
