@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import torch
 from invex.nn import train
-from invex.nn.precision import faster_precision, flushed_denormals
+from invex.nn.precision import flushed_denormals
 from invex.nn.stack import Stack
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import harness
-from benchmarks.icnn_step import BATCH, LIMIT, examples, limit, make
+from benchmarks.icnn_step import BATCH, LIMIT, examples, faster, limit, make
 from benchmarks.published import Published
 
 BENCH, WIDTH = "icnn-epoch", 784
@@ -39,10 +39,9 @@ class PerSample(Dataset[tuple[Tensor, Tensor]]):
 
 def rows(full: bool) -> Iterator[dict[str, object]]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    fast = faster_precision((1, BATCH, WIDTH, WIDTH), torch.device(device))
     data = examples(WIDTH, "cpu", 59_968 if full else 9_600)
     with torch.no_grad(), flushed_denormals():
-        for dtype in dict.fromkeys((torch.float32, fast)):
+        for dtype in dict.fromkeys((torch.float32, faster(WIDTH, device))):
             yield row(data, dtype, device)
 
 
