@@ -5,7 +5,7 @@ import json
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from invex.charts import performance, performance_tables
+from invex.charts import performance, performance_tables, style
 
 KEYS = (
     "bench",
@@ -81,7 +81,8 @@ def test_estimates_are_multiples_of_what_was_measured(rows: pd.DataFrame) -> Non
 @pytest.mark.parametrize("name", ["icnn-step", "level-sets"])
 def test_a_bench_is_drawn_with_its_curves_and_aims(rows: pd.DataFrame, name: str) -> None:
     mine = rows[rows["bench"] == name]
-    figure = performance.bench(mine, {"brentq, 2-D": 20.0})
+    with style.house(style.WIDE):
+        figure = performance.bench(mine, {"brentq, 2-D": 20.0})
     assert len(figure.axes) == 2
     drawn = [text.get_text() for text in figure.axes[0].texts]
     assert len(drawn) == len(performance.headline(mine))

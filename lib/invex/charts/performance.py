@@ -137,10 +137,9 @@ def _ratios(axes: Axes, rows: pd.DataFrame, aims: Mapping[str, float]) -> None:
         colour = CYCLE[machines.index(row["hardware"])]
         axes.plot([row["ratio_min"], row["ratio_max"]], [y, y], color=colour, lw=2.4, alpha=0.4)
         axes.plot(row["ratio"], y, "o", color=colour)
+        end = max(row["ratio_max"], aims.get(row["label"], 0))  # no label on the stroke of the aim
         text, offset = f"{row['ratio']:.3g} ×", (6, 0)
-        axes.annotate(
-            text, (row["ratio_max"], y), offset, textcoords="offset points", va="center", fontsize=9.5
-        )
+        axes.annotate(text, (end, y), offset, textcoords="offset points", va="center", fontsize=9.5)
         if row["label"] in aims:
             axes.plot(aims[row["label"]], y, "|", color=MUTED, ms=13, mew=1.5)
     axes.axvline(1, color=MUTED, lw=0.8)
