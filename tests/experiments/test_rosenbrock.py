@@ -96,7 +96,7 @@ def test_the_control_has_two_minima():
 
 
 def test_the_snippet_of_the_chapter_runs_on_the_readers_own_function():
-    (snippet,) = re.findall(r"```python\n(.*?)```", CHAPTER.read_text(encoding="utf-8"), re.DOTALL)
+    (snippet,) = re.findall(r":tags: \[use-it\]\n(.*?)```", CHAPTER.read_text(encoding="utf-8"), re.DOTALL)
     torch.manual_seed(0)
     names = {}
     exec(snippet, names)

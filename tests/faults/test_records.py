@@ -95,6 +95,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path, workers):
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell ignores it
     )
     wait_for(lambda: len(Store(tmp_path).paths()) >= 1)
     os.killpg(running.pid, signal.SIGINT)

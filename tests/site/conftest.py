@@ -20,7 +20,7 @@ def site() -> Path:
     root = ROOT / "_build" / "tests" / "site"
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / "lock"):
-        for name in ("_config.yml", "_toc.yml", "book", "static_vendor"):
+        for name in ("_config.yml", "_toc.yml", "benchmarks", "book", "static_vendor"):
             if not (root / name).is_symlink():
                 (root / name).symlink_to(ROOT / name)
         command = [
