@@ -75,9 +75,13 @@ def keep(
     return Store(book.records).put(record(f"bench-{name}", config, "paper", outcome, said))
 
 
+def _file(book: Book, name: str) -> Path:
+    return book.root / "benchmarks" / f"{name.replace('-', '_')}.py"
+
+
 def code_of(book: Book, name: str) -> closure.CodeDigest:
     """Digest of a bench's own statements and of the library code that it times."""
-    text = (book.root / "benchmarks" / f"{name.replace('-', '_')}.py").read_text("utf-8")
+    text = _file(book, name).read_text("utf-8")
     code = closure.source_digest(text, closure.SCOPE)
     whole = ast.dump(ast.parse(text)) + code.digest
     return replace(code, digest=hashlib.sha256(whole.encode()).hexdigest()[:16])
@@ -90,8 +94,7 @@ def recorded(name: str, book: Book | None = None) -> Records:
     for item in sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"]):
         found[item.config["hardware"]] = item
     runs = list(found.values())
-    there = (book.root / "benchmarks" / f"{name.replace('-', '_')}.py").is_file()
-    today = code_of(book, name).digest if there else "gone"
+    today = code_of(book, name).digest if runs and _file(book, name).is_file() else ""
     stale = [f"benchmarks.{name}"] if any(run.provenance["code"]["digest"] != today for run in runs) else []
     return Records(f"bench-{name}", runs, [as_dict(Bench(name, True, "any", "cpu"))], stale)
 
