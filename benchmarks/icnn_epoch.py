@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 from invex.nn import train
-from invex.nn.precision import flushed_denormals
+from invex.nn.precision import flushing_denormals
 from invex.nn.stack import Stack
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -40,11 +40,12 @@ class PerSample(Dataset[tuple[Tensor, Tensor]]):
 def rows(full: bool) -> Iterator[dict[str, object]]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     data = examples(WIDTH, "cpu", 59_968 if full else 9_600)
-    with torch.no_grad(), flushed_denormals():
-        for dtype in dict.fromkeys((torch.float32, faster(WIDTH, device))):
-            yield row(data, dtype, device)
+    for dtype in dict.fromkeys((torch.float32, faster(WIDTH, device))):
+        yield row(data, dtype, device)
 
 
+@flushing_denormals
+@torch.no_grad()
 def row(data: train.Examples, dtype: torch.dtype, device: str) -> dict[str, object]:
     order = torch.randperm(len(data), generator=Generator().manual_seed(0))
     loader = DataLoader(

@@ -15,7 +15,7 @@ import torch
 from invex.data import images
 from invex.nn import train
 from invex.nn.classifier import Classifier, classifier
-from invex.nn.precision import faster_precision, flushed_denormals
+from invex.nn.precision import faster_precision, flushing_denormals
 from invex.nn.stack import Stack
 from torch import Generator, Tensor
 
@@ -29,15 +29,14 @@ Step = Callable[[], Tensor]
 
 def rows(full: bool) -> Iterator[dict[str, object]]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.no_grad(), flushed_denormals():
-        for dtype in dict.fromkeys((torch.float32, faster(784, device))):
-            check = shift(784, dtype, device) if dtype == torch.bfloat16 else divergence(784, 200, device)
-            tolerance = 1 if dtype == torch.bfloat16 else 1e-4
-            yield row(784, 5, dtype, device, pairs=31 if full else 15, error=check, tolerance=tolerance)
-        check = divergence(3072, 20 if full else 5, device)
-        yield row(3072, 5, torch.float32, device, error=check, tolerance=1e-4)
-        if full:
-            yield from curves(device)
+    for dtype in dict.fromkeys((torch.float32, faster(784, device))):
+        check = shift(784, dtype, device) if dtype == torch.bfloat16 else divergence(784, 200, device)
+        tolerance = 1 if dtype == torch.bfloat16 else 1e-4
+        yield row(784, 5, dtype, device, pairs=31 if full else 15, error=check, tolerance=tolerance)
+    check = divergence(3072, 20 if full else 5, device)
+    yield row(3072, 5, torch.float32, device, error=check, tolerance=1e-4)
+    if full:
+        yield from curves(device)
 
 
 def faster(width: int, device: str) -> torch.dtype:
@@ -57,6 +56,8 @@ def curves(device: str) -> Iterator[dict[str, object]]:
         yield row(784, 5, torch.float32, device, batch=batch, error=error, tolerance=1e-4)
 
 
+@flushing_denormals
+@torch.no_grad()
 def row(
     width: int,
     hidden: int,
@@ -142,6 +143,8 @@ def sides(
     return ours, theirs
 
 
+@flushing_denormals
+@torch.no_grad()
 def divergence(width: int, steps: int, device: str, batch: int = BATCH) -> float:
     """Largest difference of the two losses over `steps` steps, relative where they exceed 1."""
     worst = 0.0
@@ -153,6 +156,8 @@ def divergence(width: int, steps: int, device: str, batch: int = BATCH) -> float
     return worst
 
 
+@flushing_denormals
+@torch.no_grad()
 def shift(width: int, dtype: torch.dtype, device: str, seeds: int = 3, steps: int = 120) -> float:
     """Difference of the mean final losses of the two sides, in units of the spread of their seeds."""
     ends = torch.empty(2, seeds)

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from torch.optim.adam import adam
 
 from invex.nn.classifier import Classifier
-from invex.nn.precision import faster_precision, flushed_denormals
+from invex.nn.precision import faster_precision, flushing_denormals
 from invex.nn.stack import Stack, select
 
 ORDER = 2**32  # the order of examples and the initial weights of one seed are different streams
@@ -76,6 +76,7 @@ class Run:
     validation: Tensor = field(default_factory=lambda: torch.empty(0, 2))
 
 
+@flushing_denormals
 @torch.no_grad()
 def train(
     networks: Sequence[Classifier],
@@ -95,17 +96,16 @@ def train(
     going = sorted(runs, key=lambda run: run.network.kind)
     stack = Stack([run.network for run in going], precision)
     optimiser = Adam(stack, settings.rate, settings.weight_decay)
-    with flushed_denormals():
-        for epoch in range(settings.epochs):
-            losses = _epoch(stack, optimiser, examples, _shuffled(going), settings.batch)
-            held_out = evaluate(stack, examples, torch.stack([run.held_out for run in going]))
-            for run, curve, point in zip(going, losses.T, held_out, strict=True):
-                run.losses = torch.cat([run.losses, curve.cpu()])
-                run.validation = torch.cat([run.validation, point.cpu()[None]])
-            going = _drop_failed(going, stack, optimiser)
-            progress(f"epoch {epoch + 1}/{settings.epochs}, loss {losses[-1].median().item():.3g}")
-            if not going:
-                break
+    for epoch in range(settings.epochs):
+        losses = _epoch(stack, optimiser, examples, _shuffled(going), settings.batch)
+        held_out = evaluate(stack, examples, torch.stack([run.held_out for run in going]))
+        for run, curve, point in zip(going, losses.T, held_out, strict=True):
+            run.losses = torch.cat([run.losses, curve.cpu()])
+            run.validation = torch.cat([run.validation, point.cpu()[None]])
+        going = _drop_failed(going, stack, optimiser)
+        progress(f"epoch {epoch + 1}/{settings.epochs}, loss {losses[-1].median().item():.3g}")
+        if not going:
+            break
     stack.unload()
     return runs
 
@@ -183,14 +183,22 @@ class Adam:
     def __init__(self, stack: Stack, rate: float = 1e-3, weight_decay: float = 0.0) -> None:
         self.stack, self.rate, self.weight_decay = stack, rate, weight_decay
         self.means, self.squares = ([[*map(torch.zeros_like, g)] for g in stack.groups] for _ in range(2))
-        self.steps = [[t.new_zeros((), dtype=torch.float32) for t in _parts(g)] for g in stack.groups]
+        self._divide([0.0] * len(stack.groups))
+
+    def _divide(self, counts: Sequence[float]) -> None:
+        """What the fused kernel is given for each layer: parameters, moments, and steps taken, in parts."""
+        groups = zip(self.stack.groups, self.means, self.squares, strict=True)
+        self.parts = [[_parts(tensors) for tensors in group] for group in groups]
+        self.steps = [
+            [torch.full((), count, device=part.device) for part in parameters]
+            for (parameters, *_), count in zip(self.parts, counts, strict=True)
+        ]
 
     def update(self, layer: int, gradients: list[Tensor]) -> None:
         """Change the parameters of one layer."""
-        groups = (self.stack.groups[layer], gradients, self.means[layer], self.squares[layer])
+        parameters, *moments = self.parts[layer]
         adam(
-            *(_parts(group) for group in groups),
-            *([], self.steps[layer]),
+            *(parameters, _parts(gradients), *moments, [], self.steps[layer]),
             fused=True,
             amsgrad=False,
             beta1=0.9,
@@ -205,11 +213,7 @@ class Adam:
         """Go on with the networks at these places alone; `Stack.keep` was called before."""
         for state in (self.means, self.squares):
             state[:] = [select(group, places) for group in state]
-        counts = [steps[0] for steps in self.steps]
-        self.steps = [
-            [count.clone() for _ in _parts(group)]
-            for count, group in zip(counts, self.stack.groups, strict=True)
-        ]
+        self._divide([float(steps[0]) for steps in self.steps])
 
 
 def _parts(tensors: Sequence[Tensor]) -> list[Tensor]:
