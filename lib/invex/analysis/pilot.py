@@ -7,10 +7,14 @@ from torch import Tensor
 
 from invex.analysis.newton import newton
 from invex.analysis.rays import Rays
+from invex.analysis.secant import by_values
 
 NEAR = 32
 """Dimensions up to which other directions tell something of a direction: beyond, all are about orthogonal."""
-COUNT, COUNT_BEYOND = 32, 16
+FEW, COUNT = 8, 32
+"""Rays on which nothing is known beforehand; rays that are searched from the mean of these, in few dimensions."""
+ROUGH = 100
+"""How much less precise than asked the first few may be: they tell where to start."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,20 @@ def guess(rays: Rays, close: Tensor) -> Guess:
     """
     r = torch.ones_like(rays.origin).minimum(rays.cap)
     unknown = Guess(r, r, torch.inf, torch.inf)
-    near = rays.directions.shape[1] <= NEAR
-    count = COUNT if near else COUNT_BEYOND
-    if len(r) < 4 * count or rays.centre.dim() > 1:
+    if len(r) < 4 * COUNT or rays.centre.dim() > 1:
         return unknown
-    few = torch.linspace(0, len(r) - 1, count, device=r.device).long()
-    found, slope = newton(rays.subset(few), r[few], close[few] / (100 if near else 1), last_step=True)
+    near = rays.directions.shape[1] <= NEAR
+    length = rays.directions.norm(dim=1)
+    few = torch.linspace(0, len(r) - 1, FEW, device=r.device).long()
+    found, slope = newton(rays.subset(few), r[few], ROUGH * close[few], last_step=True)
+    known = torch.stack([found.radius * length[few], slope / length[few]], 1).double().log()
+    if near and bool(found.reached.all()):
+        r, slope = (known.mean(0).exp().to(r.dtype) * torch.stack([1 / length, length], 1)).T
+        few = torch.linspace(0, len(r) - 1, COUNT, device=r.device).long()
+        found, slope = by_values(rays.subset(few), r[few].minimum(rays.cap[few]), slope[few], close[few] / 10)
+        known = torch.stack([found.radius * length[few], slope / length[few]], 1).double().log()
     if not bool(found.reached.all()):
         return unknown
-    length = rays.directions.norm(dim=1)
-    known = torch.stack([found.radius * length[few], slope / length[few]], 1).double().log()
     mean = known.mean(0)
     predicted, missed = mean.expand(len(r), 2), known - mean
     if near:

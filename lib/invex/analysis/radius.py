@@ -6,7 +6,7 @@ from torch import Tensor
 from invex.analysis import pilot
 from invex.analysis.newton import Radii, newton
 from invex.analysis.rays import Box, Function, LevelNotReached, Rays, exit_radius, value
-from invex.analysis.secant import secant
+from invex.analysis.secant import by_values
 
 PRECISION = {torch.float64: 1e-9, torch.float32: 8e-6}
 """Accepted |f - level| as a part of the values' magnitude."""
@@ -95,21 +95,10 @@ def _search(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> t
             return _as(found, guess.slope, size.dtype)
         r = guess.radius.minimum(rays.cap)
         if guess.radius_error < torch.inf:
-            return _as(*_by_values(rays, r, guess.slope, close), size.dtype)
+            return _as(*by_values(rays, r, guess.slope, close), size.dtype)
     else:
         r = torch.where(start > 0, start, 1.0).to(close.dtype)
     return _as(*newton(rays, r.minimum(rays.cap), close, last_step=True), size.dtype)
-
-
-def _by_values(rays: Rays, r: Tensor, slope: Tensor, close: Tensor) -> tuple[Radii, Tensor]:
-    """The secant method, and Newton's on the rays that it gave up."""
-    found, slope = secant(rays, r, slope, close)
-    left = torch.nonzero(~found.reached)[:, 0]
-    if len(left):
-        rest, slope[left] = newton(rays.subset(left), r[left], close[left], last_step=True)
-        found.radius[left], found.reached[left] = rest.radius, rest.reached
-        found.iterations += rest.iterations
-    return found, slope
 
 
 def _as(found: Radii, slope: Tensor, dtype: torch.dtype) -> tuple[Radii, Tensor]:

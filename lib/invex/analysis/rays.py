@@ -30,10 +30,15 @@ class NotOnLevel(LevelSetError):  # noqa: N818 - named after the finding
     """A start point that is not on the level set."""
 
 
+BLOCK = 512
+"""Points evaluated at once on a CPU: what a network makes of more no longer comes from memory at hand."""
+
+
 def value(f: Function, points: Tensor) -> Tensor:
     """f at points (n, d) as a vector (n,), without a graph."""
+    size = BLOCK if points.device.type == "cpu" else max(1, len(points))
     with torch.no_grad():
-        return flat(f(points))
+        return torch.cat([flat(f(part)) for part in points.split(size)])
 
 
 def flat(values: Tensor) -> Tensor:

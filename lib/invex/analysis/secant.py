@@ -3,10 +3,21 @@
 import torch
 from torch import Tensor
 
-from invex.analysis.newton import Radii
+from invex.analysis.newton import Radii, newton
 from invex.analysis.rays import Rays
 
 EVALUATIONS = 5
+
+
+def by_values(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radii, Tensor]:
+    """Radii and slopes as `secant` finds them, and Newton's method on the rays that it gives up."""
+    found, slope = secant(rays, r, rise, accept)
+    left = torch.nonzero(~found.reached)[:, 0]
+    if len(left):
+        rest, slope[left] = newton(rays.subset(left), r[left], accept[left], last_step=True)
+        found.radius[left], found.reached[left] = rest.radius, rest.reached
+        found.iterations += rest.iterations
+    return found, slope
 
 
 def secant(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radii, Tensor]:

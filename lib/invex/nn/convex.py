@@ -139,11 +139,13 @@ class ConvexNetwork(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Values f(z) of shape (...) at points of shape (..., dimension)."""
-        c = self.activation(self.inputs[0](z))
-        weights = self.weights()
-        for weight, injection in zip(weights[:-1], list(self.inputs)[1:-1], strict=True):
-            c = self.activation(functional.linear(c, weight) + injection(z))
-        return (functional.linear(c, weights[-1]) + self.inputs[-1](z)).squeeze(-1)
+        x = z.reshape(-1, z.shape[-1])
+        *injections, last = self.inputs
+        *weights, w = self.weights()
+        c = self.activation(injections[0](x))
+        for weight, injection in zip(weights, injections[1:], strict=True):
+            c = self.activation(torch.addmm(injection(x), c, weight.T))
+        return torch.addmm(last(x), c, w.T).view(z.shape[:-1])
 
     @torch.no_grad()
     def spans_input(self) -> bool:
