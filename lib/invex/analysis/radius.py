@@ -26,7 +26,10 @@ def radius(
     limit: float = 1e6,
     chunk: int = 8192,
 ) -> Radii:
-    """Radius r > 0 with f(centre + r u) = level for every direction u, by a safeguarded Newton method.
+    """Radius r > 0 with f(centre + r u) = level for every direction u.
+
+    A secant search by values alone from radii that a few rays suggest; a safeguarded Newton method on the rays
+    that it gives up, and from the first on where `start` is given or there are few rays.
 
     A module in float64 is first solved with its parameters rounded to float32, at half the cost; the float32
     radii and slopes then start a refinement in float64, as in the iterative refinement of linear systems.
@@ -95,7 +98,7 @@ def _search(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> t
             return _as(found, guess.slope, size.dtype)
         r = guess.radius.minimum(rays.cap)
         if guess.radius_error < torch.inf:
-            return _as(*by_values(rays, r, guess.slope, close), size.dtype)
+            return _as(*by_values(rays, r, guess.slope, guess.bend, close), size.dtype)
     else:
         r = torch.where(start > 0, start, 1.0).to(close.dtype)
     return _as(*newton(rays, r.minimum(rays.cap), close, last_step=True), size.dtype)

@@ -82,8 +82,11 @@ class Rays:
 
     def points(self, active: Tensor, r: Tensor) -> Tensor:
         """Points at the given radii on the active rays."""
-        part = self if len(active) == len(self.directions) else self.subset(active)
-        return torch.addcmul(part.centre, r[:, None], part.directions)
+        centre, directions = self.centre, self.directions
+        if len(active) < len(directions):
+            centre = centre if centre.dim() == 1 else centre.index_select(0, active)
+            directions = directions.index_select(0, active)
+        return torch.addcmul(centre, r[:, None], directions)
 
     def slope(self, active: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
         """phi and phi' on the active rays: one forward pass and one backward pass, to the radii alone."""

@@ -9,9 +9,9 @@ from invex.analysis.rays import Rays
 EVALUATIONS = 5
 
 
-def by_values(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radii, Tensor]:
+def by_values(rays: Rays, r: Tensor, rise: Tensor, bend: float, accept: Tensor) -> tuple[Radii, Tensor]:
     """Radii and slopes as `secant` finds them, and Newton's method on the rays that it gives up."""
-    found, slope = secant(rays, r, rise, accept)
+    found, slope = secant(rays, r, rise, bend, accept)
     left = torch.nonzero(~found.reached)[:, 0]
     if len(left):
         rest, slope[left] = newton(rays.subset(left), r[left], accept[left], last_step=True)
@@ -20,7 +20,7 @@ def by_values(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radi
     return found, slope
 
 
-def secant(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radii, Tensor]:
+def secant(rays: Rays, r: Tensor, rise: Tensor, bend: float, accept: Tensor) -> tuple[Radii, Tensor]:
     """Radii one step after |phi| <= accept, and slopes there; "not reached" where that did not happen.
 
     The secant method on log(phi - phi(0)) against log r, in which every power of r is a straight line; it
@@ -31,6 +31,7 @@ def secant(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radii, 
         rays: all of them are searched.
         r: radii to start from, (n,).
         rise: slopes phi' expected there, (n,).
+        bend: second derivative of the logarithms, about the same on all rays; 0 if it is not known.
         accept: |phi| at which one more step is the last, (n,).
     """
     begin, depth, eps = r, -rays.origin, torch.finfo(r.dtype).eps
@@ -39,7 +40,7 @@ def secant(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radii, 
     power, slope = r * rise / climbed, rise.clone()
     found = Radii(r.clone(), torch.zeros_like(active, dtype=torch.bool), torch.full_like(r, torch.nan), 1)
     while True:
-        step = (depth[active] / climbed).pow(1 / power)
+        step = _step((depth[active] / climbed).log(), power, bend).exp()
         found.radius[active], slope[active] = r * step, power * climbed / r
         safe = (climbed > 0) & (power > 1 - eps**0.25)
         found.reached[active] = safe & ((climbed - depth[active]).abs() <= accept[active])
@@ -54,4 +55,11 @@ def secant(rays: Rays, r: Tensor, rise: Tensor, accept: Tensor) -> tuple[Radii, 
         found.iterations += 1
         # log phi is known to about eps: between points nearer than its root a slope would be noise
         far = step.log().abs() > eps**0.5
-        power = torch.where(far, (climbed / climbed_before).log() / (r / before).log(), power)
+        width = (r / before).log()
+        power = torch.where(far, (climbed / climbed_before).log() / width + bend * width / 2, power)
+
+
+def _step(rise: Tensor, power: Tensor, bend: float) -> Tensor:
+    """How far log r has to go for a parabola of this slope and bend to rise so much."""
+    straight = rise / power
+    return straight - bend * straight.square() / (2 * power)
