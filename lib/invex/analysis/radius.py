@@ -28,8 +28,8 @@ def radius(
 ) -> Radii:
     """Radius r > 0 with f(centre + r u) = level for every direction u.
 
-    A secant search by values alone from radii that a few rays suggest; a safeguarded Newton method on the rays
-    that it gives up, and from the first on where `start` is given or there are few rays.
+    A secant search by values alone from radii that a few rays suggest; a safeguarded Newton method on the
+    rays that it gives up, and from the beginning where `start` is given or there are few rays.
 
     A module in float64 is first solved with its parameters rounded to float32, at half the cost; the float32
     radii and slopes then start a refinement in float64, as in the iterative refinement of linear systems.
