@@ -11,10 +11,11 @@ seen.
 import ast
 import hashlib
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.machinery import PathFinder
+from importlib.util import resolve_name
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -35,8 +36,9 @@ class CodeDigest:
 
 @dataclass
 class _Module:
+    package: str
+    imports: dict[str, Name]
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    imports: dict[str, Name] = field(default_factory=dict)
 
 
 def code_digest(module: str, function: str = "run", scope: tuple[str, ...] = SCOPE) -> CodeDigest:
@@ -58,8 +60,7 @@ def code_digest(module: str, function: str = "run", scope: tuple[str, ...] = SCO
 def source_digest(code: str, scope: tuple[str, ...] = ("invex",)) -> CodeDigest:
     """Digest of the closure of every name of `scope` that a piece of code (a chapter's cells) uses."""
     tree = ast.parse(code)
-    start = list(_mentions(tree, _scan(tree, "__main__", package=False).imports, scope))
-    return _digest(_reach(start, scope))
+    return _digest(_reach(_mentions(tree, _imports(tree, ""), scope), scope))
 
 
 def changed(before: dict[str, str], today: dict[str, str]) -> list[str]:
@@ -70,7 +71,7 @@ def changed(before: dict[str, str], today: dict[str, str]) -> list[str]:
     return [name + marks[name] for name in sorted(marks)]
 
 
-def _reach(start: list[Name], scope: tuple[str, ...]) -> dict[Name, list[ast.stmt]]:
+def _reach(start: Iterable[Name], scope: tuple[str, ...]) -> dict[Name, list[ast.stmt]]:
     reached: dict[Name, list[ast.stmt]] = {}
     waiting = list(start)
     while waiting:
@@ -83,7 +84,7 @@ def _reach(start: list[Name], scope: tuple[str, ...]) -> dict[Name, list[ast.stm
             waiting.append((found[0], EFFECTS))
         for statement in reached[found]:
             waiting += [(found[0], name) for name in _free(statement) if name in module.definitions]
-            waiting += _mentions(statement, module.imports | _local_imports(statement, found[0]), scope)
+            waiting += _mentions(statement, module.imports | _imports(statement, module.package), scope)
     return reached
 
 
@@ -168,11 +169,9 @@ def _module(name: str) -> _Module:
 @lru_cache(maxsize=1024)
 def _read(name: str, path: Path, modified: int) -> _Module:
     del modified  # part of the key only
-    return _scan(ast.parse(path.read_text("utf-8")), name, package=path.name == "__init__.py")
-
-
-def _scan(tree: ast.Module, name: str, *, package: bool) -> _Module:
-    module = _Module(imports=_local_imports(tree, name, package=package))
+    tree = ast.parse(path.read_text("utf-8"))
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    module = _Module(package, _imports(tree, package))
     for statement in tree.body:
         for target in _targets(statement):
             module.definitions.setdefault(target, []).append(statement)
@@ -192,7 +191,7 @@ def _targets(statement: ast.stmt) -> list[str]:
     return [*stored, EFFECTS]
 
 
-def _local_imports(tree: ast.AST, name: str, *, package: bool = False) -> dict[str, Name]:
+def _imports(tree: ast.AST, package: str) -> dict[str, Name]:
     """What each imported name stands for: (module, name in it), or (module, "") for a module itself."""
     found: dict[str, Name] = {}
     for node in ast.walk(tree):
@@ -201,15 +200,9 @@ def _local_imports(tree: ast.AST, name: str, *, package: bool = False) -> dict[s
                 head = alias.name if alias.asname else alias.name.partition(".")[0]
                 found[alias.asname or head] = (head, "")
         elif isinstance(node, ast.ImportFrom):
-            base = _base(node, name, package)
+            base = resolve_name("." * node.level + (node.module or ""), package)
             found |= {alias.asname or alias.name: (base, alias.name) for alias in node.names}
     return found
-
-
-def _base(node: ast.ImportFrom, name: str, package: bool) -> str:
-    parts = name.split(".")
-    above = parts[: len(parts) - node.level + package] if node.level else []
-    return ".".join([*above, *([node.module] if node.module else [])])
 
 
 def _is_text(statement: ast.stmt) -> bool:
