@@ -5,12 +5,10 @@
 is computed from a measured value and the tolerance declared there; nothing here executes a chapter.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,11 +124,11 @@ def load(book: Book) -> Catalogue:
 def _listed(path: Path) -> dict[str, Artefact]:
     works = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
     entries = [entry | {"work": work} for work, group in works.items() for entry in group]
-    return _unique(path, (_listed_one(path, entry) for entry in entries))
+    return _each(path, entries, _listed_one)
 
 
-def _listed_one(path: Path, entry: dict[str, str]) -> Artefact:
-    kind, expects = _one_of(path, entry, ARTEFACT_KINDS), entry.get("expects", "")
+def _listed_one(entry: dict[str, str]) -> Artefact:
+    kind, expects = _one_of(entry, ARTEFACT_KINDS), entry.get("expects", "")
     source = _source(entry["id"].partition("-")[2])
     return Artefact(entry["id"], kind, entry["what"], entry["work"], source, expects, entry["page"])
 
@@ -144,75 +142,67 @@ def _source(name: str) -> str:
 
 def _chapter(path: Path, slug: str, number: int, wanted: Mapping[str, Artefact]) -> ChapterData:
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    work, title = raw.get("work", ""), raw.get("title")
-    _require(bool(title), path, slug, "a chapter's data needs a title")
-    artefacts = _unique(
-        path, (_artefact(path, slug, entry, work, wanted) for entry in raw.get("artefacts", []))
-    )
+    if not raw.get("title"):
+        raise ClaimsError(f"{path}: {slug}: a chapter's data needs a title")
+    work = raw.get("work", "")
+    artefacts = _each(path, raw.get("artefacts", []), lambda entry: _artefact(slug, entry, work, wanted))
     for kind in ARTEFACT_KINDS:
         for count, name in enumerate([n for n, a in artefacts.items() if a.kind == kind], start=1):
             artefacts[name] = replace(artefacts[name], number=f"{number}.{count}")
-    claims = _unique(path, (_claim(path, entry, artefacts) for entry in raw.get("claims", [])))
+    claims = _each(path, raw.get("claims", []), lambda entry: _claim(entry, artefacts))
     data, experiments = (tuple(raw.get(name, ())) for name in ("data", "experiments"))
-    return ChapterData(slug, title, work, artefacts, claims, data, experiments)
+    return ChapterData(slug, raw["title"], work, artefacts, claims, data, experiments)
 
 
-def _artefact(
-    path: Path, slug: str, entry: dict[str, str], work: str, wanted: Mapping[str, Artefact]
-) -> Artefact:
+def _artefact(slug: str, entry: dict[str, str], work: str, wanted: Mapping[str, Artefact]) -> Artefact:
     """Return one artefact; an id of a source's family is in the list, or one of the list and ``-...``."""
-    name = entry.get("id", "?")
-    _require({"id", "kind", "title"} <= entry.keys(), path, name, "an artefact needs id, kind and title")
+    _require({"id", "kind", "title"} <= entry.keys(), "an artefact needs id, kind and title")
+    name = entry["id"]
     family = name.split("-")[0]
     known = any(name == other or name.startswith(f"{other}-") for other in wanted)
     ours = family not in {artefact.work for artefact in wanted.values()}
-    _require(known or ours, path, name, f"not in artefacts.yml, although {family} is one of the sources")
-    listed = wanted.get(name)
-    return Artefact(
-        name, _one_of(path, entry, ARTEFACT_KINDS), entry["title"], listed.work if listed else work,
-        entry.get("source", ""), listed.expects if listed else "", slug, slug, listed=listed is not None,
-    )  # fmt: skip
+    _require(known or ours, f"not in artefacts.yml, although {family} is one of the sources")
+    kind, title, source = _one_of(entry, ARTEFACT_KINDS), entry["title"], entry.get("source", "")
+    listed = wanted.get(name, Artefact(name, kind, title, work, listed=False))
+    return replace(listed, kind=kind, title=title, source=source, page=slug, chapter=slug)
 
 
-def _claim(path: Path, entry: dict[str, Any], artefacts: Mapping[str, Artefact]) -> Claim:
-    name = entry.get("id", "?")
-    if unknown := entry.keys() - Claim.__dataclass_fields__.keys():
-        raise ClaimsError(f"{path}: {name}: unknown field {', '.join(sorted(unknown))}")
-    if missing := {"id", "artefact", "what", "kind", "paper"} - entry.keys():
-        raise ClaimsError(f"{path}: {name}: missing field {', '.join(sorted(missing))}")
-    claim, kind = Claim(**entry), _one_of(path, entry, CLAIM_KINDS)
-    _require(claim.artefact in artefacts, path, name, f"its artefact {claim.artefact} is not in this file")
-    _require(kind != "value" or claim.tolerance is not None, path, name, "a value needs a tolerance")
-    _require(claim.tolerance is None or bool(claim.reason), path, name, "a tolerance needs its reason")
-    _require(
-        kind != "bound" or claim.relation in RELATIONS, path, name, f"relation is one of {list(RELATIONS)}"
-    )
-    _require(kind != "trend" or claim.paper is True, path, name, "a trend's paper value is true")
-    _require(kind != "order" or isinstance(claim.paper, list), path, name, "an order's paper value is a list")
+def _claim(entry: dict[str, Any], artefacts: Mapping[str, Artefact]) -> Claim:
+    unknown = entry.keys() - Claim.__dataclass_fields__.keys()
+    _require(not unknown, f"unknown field {', '.join(sorted(unknown))}")
+    missing = {"id", "artefact", "what", "kind", "paper"} - entry.keys()
+    _require(not missing, f"missing field {', '.join(sorted(missing))}")
+    claim, kind = Claim(**entry), _one_of(entry, CLAIM_KINDS)
+    _require(claim.artefact in artefacts, f"its artefact {claim.artefact} is not in this file")
+    _require(kind != "value" or claim.tolerance is not None, "a value needs a tolerance")
+    _require(claim.tolerance is None or bool(claim.reason), "a tolerance needs its reason")
+    _require(kind != "bound" or claim.relation in RELATIONS, f"relation is one of {list(RELATIONS)}")
+    _require(kind != "trend" or claim.paper is True, "a trend's paper value is true")
+    _require(kind != "order" or isinstance(claim.paper, list), "an order's paper value is a list")
     return claim
 
 
-def _one_of(path: Path, entry: dict[str, Any], kinds: tuple[str, ...]) -> str:
-    _require(
-        entry["kind"] in kinds,
-        path,
-        entry["id"],
-        f"unknown kind {entry['kind']!r}, not of {', '.join(kinds)}",
-    )
+def _one_of(entry: dict[str, Any], kinds: tuple[str, ...]) -> str:
+    _require(entry["kind"] in kinds, f"unknown kind {entry['kind']!r}, not of {', '.join(kinds)}")
     return str(entry["kind"])
 
 
-def _unique(path: Path, items: Iterable[Any]) -> dict[str, Any]:
+def _each(path: Path, entries: Iterable[dict[str, Any]], make: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return what is made of each entry, by id; a complaint is raised with the file and the id before it."""
     found: dict[str, Any] = {}
-    for item in items:
-        _require(item.id not in found, path, item.id, "duplicate id")
-        found[item.id] = item
+    for entry in entries:
+        name = entry.get("id", "?")
+        try:
+            _require(name not in found, "duplicate id")
+            found[name] = make(entry)
+        except ClaimsError as error:
+            raise ClaimsError(f"{path}: {name}: {error}") from None
     return found
 
 
-def _require(holds: bool, path: Path, name: str, complaint: str) -> None:
+def _require(holds: bool, complaint: str) -> None:
     if not holds:
-        raise ClaimsError(f"{path}: {name}: {complaint}")
+        raise ClaimsError(complaint)
 
 
 def verdict(claim: Claim, value: Any) -> str:
