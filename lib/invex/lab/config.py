@@ -16,6 +16,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any
 
+_hints = cache(typing.get_type_hints)
+
 
 def as_dict(config: Any) -> dict[str, Any]:
     """Every field of a config as plain JSON values (tuples become lists), in the order of declaration.
@@ -47,11 +49,6 @@ def digest(config: Any) -> str:
 def dumps(value: Any) -> str:
     """JSON text of plain values with sorted keys and no spaces; refuses NaN and infinities."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-@cache
-def _hints(config: type) -> dict[str, Any]:
-    return typing.get_type_hints(config)
 
 
 def _default(field: Field[Any]) -> Any:

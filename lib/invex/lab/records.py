@@ -86,7 +86,7 @@ def record(
         name: {key: _column(values) for key, values in table.items()}
         for name, table in outcome.tables.items()
     }
-    metrics = {name: _finite(_scalar(value)) for name, value in outcome.metrics.items()}
+    metrics = {name: _plain(value) for name, value in outcome.metrics.items()}
     failed = outcome.failed or _not_finite(tables, metrics)
     provenance = provenance | {"data": outcome.data}
     return Record(experiment, as_dict(config), digest(config), profile, tables, metrics, failed, provenance)
@@ -206,33 +206,25 @@ def _seal(content: dict[str, Any]) -> str:
 
 
 def _write(path: Path, work: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=work, prefix=f"{path.stem}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+    with tempfile.TemporaryDirectory(dir=work, prefix=f"{path.stem}-", suffix=".tmp") as folder:
+        whole = Path(folder) / path.name
+        with whole.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        os.replace(whole, path)
 
 
 def _column(values: Any) -> list[Any]:
-    items = values.tolist() if hasattr(values, "tolist") else [_scalar(value) for value in values]
-    floats = [value for value in items if type(value) is float and math.isfinite(value)]
+    items = [_plain(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
     with np.errstate(over="ignore"):
-        single = all(float(np.float32(value)) == value for value in floats)
-    shorten = (lambda value: float(str(np.float32(value)))) if single else float
-    return [shorten(v) if type(v) is float and math.isfinite(v) else _finite(v) for v in items]
+        if not all(float(np.float32(value)) == value for value in items if type(value) is float):
+            return items
+    return [float(str(np.float32(value))) if type(value) is float else value for value in items]
 
 
-def _scalar(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
-def _finite(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
     return None if type(value) is float and not math.isfinite(value) else value
 
 

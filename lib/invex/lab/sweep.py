@@ -7,6 +7,7 @@ own.
 
 import fcntl
 import json
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -153,7 +154,7 @@ def _claim(path: Path) -> Iterator[bool]:
             yield False
             return
         for left in path.parent.glob(f"{path.name}-*.tmp"):
-            left.unlink()  # of a run that was killed while its record was written
+            shutil.rmtree(left, ignore_errors=True)  # of a run that was killed while its record was written
         yield True
         path.unlink(missing_ok=True)
 

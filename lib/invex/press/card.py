@@ -1,19 +1,17 @@
 """An artefact as it stands in the page: picture or table, numbered caption, and the quiet card that opens."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
 
 from invex.press.artefact import Manifest, plain
 from invex.press.markup import html, number, supported_digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,6 @@ def embedded(manifest: Manifest, folder: Path) -> str:
 
 def interactive(element: Interactive, static: str, name: str, prefix: str) -> str:
     """Return the static picture with the script that replaces it where it can."""
-    from markupsafe import Markup
-
     data = json.dumps(plain(element.data), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return html("card", "interactive", element.script, Markup(data), static, name, prefix)
 

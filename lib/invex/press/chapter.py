@@ -1,33 +1,32 @@
 """`Chapter`: what a notebook of the book calls to show figures, tables and results."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+from matplotlib.figure import Figure
+
+from invex.charts import style
 from invex.lab import closure, costs, provenance
 from invex.lab.errors import one_of
 from invex.lab.profiles import PROFILES
 from invex.lab.records import Record, Store
 from invex.press import artefact as files
-from invex.press import card, cite, claims, parameters, records_view
+from invex.press import card, cite, claims, ledger, parameters, records_view
 from invex.press.artefact import Manifest
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
 from invex.press.markup import html, typeset
 from invex.press.records_view import Records
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
 __all__ = ["Chapter", "Interactive"]
 
 Text = str | Callable[[], str]
+Data = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 class Chapter:
@@ -73,7 +72,7 @@ class Chapter:
         id: str,
         draw: Callable[[], Figure],
         *,
-        data: pd.DataFrame | Mapping[str, pd.DataFrame],
+        data: Data,
         alt: Text,
         caption: Text,
         records: Records | None = None,
@@ -94,8 +93,6 @@ class Chapter:
             wide: take the margin as well.
             interactive: shown instead of the picture where scripts run.
         """
-        from invex.charts import style
-
         manifest = self._manifest(id, records, sources)
         if manifest.placeholder:
             return self._missing(manifest, records)
@@ -155,7 +152,7 @@ class Chapter:
         number = known.label if known.kind == "claim" and known.id not in before else ""
         self._shown["results"][claim_id] = result
         self._save()
-        verdict = claims.QUICK if self.quick else claims.verdict(claim, result["value"])
+        verdict = ledger.check(claim, result, self.profile).verdict
         side = "paper" if self._data.work else "aim"
         return Html(html("card", "result", claim, result, verdict, side, number))
 
@@ -189,14 +186,13 @@ class Chapter:
         """Return what is known of an artefact before it is drawn."""
         known = self._data.artefacts[one_of(self._data.artefacts, "artefact", id)]
         what = known.kind, known.label, known.title, self.name, self.profile, self._command, self.quick
-        if records is None:
-            return Manifest(id, *what, sources=list(sources), provenance=self._made(sources, []))
-        if records.empty:
+        if records is not None and records.empty:
             missing = f"{known.title}: not attempted, no run of {records.experiment} is recorded."
             return Manifest(id, *what, caption=missing, placeholder=True)
+        drawn = records or Records("", [], [])
         return Manifest(
-            id, *what, sources=list(sources), partial=records.partial, stale=list(records.stale),
-            provenance=self._made(sources, records.runs),
+            id, *what, sources=list(sources), partial=drawn.partial, stale=list(drawn.stale),
+            provenance=self._made(sources, drawn.runs),
         )  # fmt: skip
 
     def _missing(self, manifest: Manifest, records: Records | None) -> Html:
@@ -204,13 +200,7 @@ class Chapter:
         body = html("card", "placeholder", records.command if records else "")
         return card.artefact(manifest, body, "", "")
 
-    def _keep(
-        self,
-        manifest: Manifest,
-        data: pd.DataFrame | Mapping[str, pd.DataFrame],
-        body: str,
-        wide: bool = False,
-    ) -> Html:
+    def _keep(self, manifest: Manifest, data: Data, body: str, wide: bool = False) -> Html:
         """Write what lies beside the picture, and show the whole."""
         id, folder = manifest.id, self._folder / manifest.id
         files.save_data(data, folder, id)

@@ -1,7 +1,5 @@
 """BibTeX of a figure: the work it comes from, the figure itself, and the data behind it."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Iterable

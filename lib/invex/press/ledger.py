@@ -1,7 +1,5 @@
 """The ledger: the verdict on every artefact of the sources, from what the chapters measured."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping

@@ -1,18 +1,15 @@
 """The recorded runs of an experiment as a chapter sees them: tidy tables, what is missing, what is stale."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from invex.lab import closure, experiments, sweep
 from invex.lab.config import as_dict
 from invex.lab.records import Record, Store, record
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -45,16 +42,12 @@ class Records:
 
     def frame(self, table: str = "curve") -> pd.DataFrame:
         """Return one table of all runs below each other, with the configuration's fields as columns."""
-        import pandas as pd
-
         found = [run for run in self.runs if table in run.tables]
         parts = [pd.DataFrame(run.tables[table]).assign(**_columns(run.config)) for run in found]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def metrics(self) -> pd.DataFrame:
         """Return one row a run: configuration, metrics, and ``failed`` (empty, or the reason)."""
-        import pandas as pd
-
         return pd.DataFrame(
             [{**_columns(r.config), **r.metrics, "failed": r.failed or ""} for r in self.runs]
         )
