@@ -64,15 +64,12 @@ def keep(
     Raises:
         ValueError: a row failed its check.
     """
-    code = code_of(book, name)
-    said = provenance.provenance(code, device=device, wall_seconds=wall_seconds, batch=1)
-    said["code"] = {"digest": code.digest, "module": f"benchmarks.{name}", "functions": {}}
     if failed := [row["case"] for row in measured if row["ours"] is None]:
         raise ValueError(f"bench {name}: rows failed their check: {'; '.join(failed)}")
-    config = Bench(name, full, said["device"], device)
-    table = {"row": [json.dumps(row) for row in measured]}
-    outcome = Outcome({"rows": table}, {"rows": len(measured)}, {})
-    return Store(book.records).put(record(f"bench-{name}", config, "paper", outcome, said))
+    origin = provenance.provenance(code_of(book, name), device=device, wall_seconds=wall_seconds, batch=1)
+    config = Bench(name, full, origin["device"], device)
+    outcome = Outcome({"rows": {"row": [json.dumps(row) for row in measured]}}, {"rows": len(measured)}, {})
+    return Store(book.records).put(record(f"bench-{name}", config, "paper", outcome, origin))
 
 
 def _file(book: Book, name: str) -> Path:
@@ -84,16 +81,15 @@ def code_of(book: Book, name: str) -> closure.CodeDigest:
     text = _file(book, name).read_text("utf-8")
     code = closure.source_digest(text, closure.SCOPE)
     whole = ast.dump(ast.parse(text)) + code.digest
-    return replace(code, digest=hashlib.sha256(whole.encode()).hexdigest()[:16])
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
+    return replace(code, digest=digest, functions={}, module=f"benchmarks.{name}")
 
 
 def recorded(name: str, book: Book | None = None) -> Records:
     """The recorded rows of a bench, one run a machine; the full ones where a machine has both."""
     book = book or Book.find()
-    found = {}
-    for item in sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"]):
-        found[item.config["hardware"]] = item
-    runs = list(found.values())
+    items = sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"])
+    runs = list({item.config["hardware"]: item for item in items}.values())
     today = code_of(book, name).digest if runs and _file(book, name).is_file() else ""
     stale = [f"benchmarks.{name}"] if any(run.provenance["code"]["digest"] != today for run in runs) else []
     return Records(f"bench-{name}", runs, [as_dict(Bench(name, True, "any", "cpu"))], stale)

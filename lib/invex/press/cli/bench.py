@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from invex.lab import provenance
+from invex.press.book import Book
 from invex.press.cli.common import AsJson, err, out, print_json, print_table, stop
 
 
@@ -20,13 +22,13 @@ def bench(
     Exit code 1 if the check of a row failed: such a row has no number, and nothing is recorded; 2 for a wrong
     name.
     """
-    from invex.lab import provenance
     from invex.press import benches
-    from invex.press.book import Book
 
     book = Book.find()
     if name is None:
-        return _list(benches.names(book), as_json)
+        known = benches.names(book)
+        rows = [{"bench": key, "measures": text} for key, text in known.items()]
+        return print_json(known) if as_json else print_table(rows, "bench", "measures")
     start, measured = time.perf_counter(), []
     for row in benches.rows(book, name, full=full):
         measured.append(row)
@@ -39,12 +41,6 @@ def bench(
     if record:
         seconds = time.perf_counter() - start
         err.print(str(benches.keep(book, name, measured, full, provenance.resolve("auto"), seconds)))
-
-
-def _list(known: dict[str, str], as_json: bool) -> None:
-    if as_json:
-        return print_json(known)
-    print_table([{"bench": name, "measures": text} for name, text in known.items()], "bench", "measures")
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -12,7 +12,11 @@ import typer
 
 from invex.lab.errors import one_of
 from invex.lab.profiles import PROFILES
+from invex.press import claims
+from invex.press.book import Book
+from invex.press.cite import bibtex
 from invex.press.cli.common import AsJson, Root, print_json, progress
+from invex.press.ledger import ledger as evaluate
 
 Profile = StrEnum("Profile", PROFILES)
 AtProfile = Annotated[Profile, typer.Option(help="Seconds on stand-in data, the published site, or all.")]
@@ -36,8 +40,6 @@ def build(
     """
     from invex.lab import costs
     from invex.press import execute, site
-    from invex.press.book import Book
-    from invex.press.ledger import ledger
 
     start = time.perf_counter()
     book = Book.find(root)
@@ -53,7 +55,7 @@ def build(
             raise site.BuildError("\n".join(failed))
         fresh = site.publish(book, profile.value)
     typer.echo(f"{len(done)} executed, {len(kept)} unchanged; site {'built' if fresh else 'unchanged'}")
-    typer.echo(ledger(book.root, book.artefacts, profile.value).summary_line())
+    typer.echo(evaluate(book.root, book.artefacts, profile.value).summary_line())
     typer.echo(f"{book.html / 'index.html'}  ({time.perf_counter() - start:.1f} s)")
 
 
@@ -71,7 +73,6 @@ def run(
     """
     from invex.press import parameters as given
     from invex.press import rerun
-    from invex.press.book import Book
 
     book = Book.find(root)
     defaults = given.declared(book.text(one_of(book.chapters(), "chapter", chapter)))
@@ -83,11 +84,8 @@ def run(
 
 def ledger(profile: AtProfile = Profile.recorded, as_json: AsJson = False, root: Root = None) -> None:
     """Show which figures, tables and claims of the sources are reproduced, from a profile's last build."""
-    from invex.press.book import Book
-    from invex.press.ledger import ledger
-
     book = Book.find(root)
-    found = ledger(book.root, book.artefacts, profile.value)
+    found = evaluate(book.root, book.artefacts, profile.value)
     if as_json:
         return print_json(found.to_json())
     for entry in found.entries:
@@ -100,10 +98,6 @@ def cite(
     root: Root = None,
 ) -> None:
     """Print BibTeX of the source, of the book's own figure, and of the data behind it."""
-    from invex.press import claims
-    from invex.press.book import Book
-    from invex.press.cite import bibtex
-
     typer.echo(bibtex(claims.load(Book.find(root)), figure))
 
 
@@ -118,7 +112,6 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         typer.echo("another build of this book is running: waiting for it")
-        lock.acquire()
     with lock:
         yield
 

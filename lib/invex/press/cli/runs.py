@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from invex.lab import experiments, provenance
 from invex.lab.errors import one_of
+from invex.press.book import Book
 from invex.press.cli.common import AsJson, err, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -41,7 +43,6 @@ def record(
     whole. Exit code 0 also when the budget ended it; 1 if a run raised an error or a record could not be
     written; 2 for a wrong name or value.
     """
-    from invex.lab import experiments, provenance
     from invex.lab.sweep import Plan, missing
     from invex.lab.workers import sweep_with
 
@@ -112,7 +113,7 @@ def data(
 def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: AsJson = False) -> None:
     """Say what this machine has (versions, device, data) and what each profile would cost on it."""
     from invex.data import images
-    from invex.lab import costs, provenance
+    from invex.lab import costs
 
     device, store = provenance.resolve("auto"), _store(records)
     target = folder or images.default_folder()
@@ -132,7 +133,6 @@ def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: As
 
 def _store(folder: Path | None) -> "Store":
     from invex.lab.records import Store
-    from invex.press.book import Book
 
     return Store(folder or Book.find().records)
 
