@@ -56,8 +56,9 @@ def save_json(path: Path, content: Any) -> None:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file in the folder."""
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+    """Return the SHA-256 of each file below the folder by its path in it, without Python's own."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
 
 
 def save_figure(figure: Figure, folder: Path, name: str, *, quick: bool) -> list[int]:

@@ -22,15 +22,15 @@ def fingerprint(book: Book, chapter: str, parameters: dict[str, Any]) -> dict[st
     folders = [book.records / f"{kind}{name}" for name in names for kind in ("", "bench-")]
     records = [path for folder in folders for path in sorted(folder.glob("*.json"))]
     return {
-        "text": _digest(book.text(chapter)),
-        "claims": _digest(_read(book.source / f"{chapter}.yml", book.source / "artefacts.yml")),
-        "references": _digest(_read(book.source / "references.bib")),
+        "text": digest(book.text(chapter)),
+        "claims": digest(_read(book.source / f"{chapter}.yml", book.source / "artefacts.yml")),
+        "references": digest(_read(book.source / "references.bib")),
         "number": str(book.chapters().index(chapter)),
-        "records": _digest(_read(*records)),
-        "cost": _digest(costs.chapter_times(book.records).get(chapter)),
-        "parameters": _digest(parameters),
-        "versions": _digest(provenance.versions(PACKAGES)),
-        "templates": _digest(_read(*sorted((Path(__file__).parent / "templates").iterdir()))),
+        "records": digest(_read(*records)),
+        "cost": digest(costs.chapter_times(book.records).get(chapter)),
+        "parameters": digest(parameters),
+        "versions": digest(provenance.versions(PACKAGES)),
+        "templates": digest(_read(*sorted((Path(__file__).parent / "templates").iterdir()))),
         **source_digest(cells).functions,
     }
 
@@ -59,5 +59,6 @@ def _read(*paths: Path) -> dict[str, str]:
     }
 
 
-def _digest(content: Any) -> str:
+def digest(content: Any) -> str:
+    """Return 16 hex digits of the SHA-256 of plain data."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,9 +1,12 @@
 """What is written into pages when the book is built: scoreboard, gallery, ledger, verdicts, status."""
 
 import re
+from collections.abc import Iterable
 
-from invex.press import ledger, status
+from invex.lab import provenance
+from invex.press import execute, ledger
 from invex.press.book import Book
+from invex.press.fingerprint import PACKAGES
 
 MARK = re.compile(r"^<!-- insert: (scoreboard|gallery|table|verdicts|status) -->$", re.MULTILINE)
 
@@ -13,8 +16,23 @@ def fill(book: Book, profile: str, page: str) -> str:
 
     def part(match: re.Match[str]) -> str:
         if match[1] == "status":
-            return status.markdown(book, profile)
+            return _status(book, profile)
         found = ledger.ledger(book.root, book.artefacts, profile)
         return f"````{{raw}} html\n{found.html(match[1], '../' * page.count('/'))}\n````\n"
 
     return MARK.sub(part, book.text(page))
+
+
+def _status(book: Book, profile: str) -> str:
+    """Return the time per chapter, the device and the versions, as two tables."""
+    runs = {chapter: execute.load(book.artefacts / profile / chapter) for chapter in book.chapters()}
+    times = [(f"{{doc}}`/{name}`", run.profile, f"{run.seconds:.0f}") for name, run in runs.items() if run]
+    made = {"processor": provenance.hardware("cpu"), **provenance.versions(PACKAGES)}
+    return (
+        f"## Chapters\n\n| Chapter | Profile | Seconds |\n|:--|:--|--:|\n{_rows(times)}\n"
+        f"## Made with\n\n| What | Which |\n|:--|:--|\n{_rows(made.items())}"
+    )
+
+
+def _rows(rows: Iterable[tuple[str, ...]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

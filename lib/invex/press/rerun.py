@@ -1,6 +1,5 @@
 """One chapter rerun with a reader's parameters into a folder of its own, with a page to read."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from invex.press import execute, site
 from invex.press.book import Book
 from invex.press.execute import Say
+from invex.press.fingerprint import digest
 
 
 def rerun(
@@ -19,8 +19,7 @@ def rerun(
     Raises:
         BuildError: naming the cell that failed, or what the builder said.
     """
-    key = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:8]
-    out = (out or book.build / "runs" / f"{Path(chapter).name}-{key}").resolve()
+    out = (out or book.build / "runs" / f"{Path(chapter).name}-{digest(parameters)[:8]}").resolve()
     profile = parameters["profile"]
     job = execute.Job(chapter, parameters, out / "results" / profile / chapter, strict=False)
     (done,) = execute.run(book, [job], 1, say, ended)

@@ -1,6 +1,5 @@
 """The site: executed chapters and made pages laid out on a stage, built by Jupyter Book, swapped in whole."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -11,9 +10,10 @@ import yaml
 
 import invex
 from invex.lab.errors import Failed
-from invex.press.artefact import fresh
+from invex.press.artefact import fresh, hashes
 from invex.press.book import Book
 from invex.press.execute import NOTEBOOK
+from invex.press.fingerprint import digest
 from invex.press.inserts import fill
 
 
@@ -28,11 +28,12 @@ def publish(book: Book, profile: str) -> bool:
         BuildError: with the warnings and errors of the builder; the site that was there stays.
     """
     stage = lay_out(book, profile, book.build / "stage", book.pages(), book.artefacts)
-    mark, digest = book.build / "html.digest", _digest(stage)
-    if (book.html / "index.html").is_file() and mark.is_file() and mark.read_text() == digest:
+    library = Path(invex.__file__).parent  # the API page shows it
+    mark, made_of = book.build / "html.digest", digest([hashes(stage), hashes(library)])
+    if (book.html / "index.html").is_file() and mark.is_file() and mark.read_text() == made_of:
         return False
     swap(sphinx(stage, book.build / "site"), book.html)
-    mark.write_text(digest)
+    mark.write_text(made_of)
     return True
 
 
@@ -96,13 +97,3 @@ def swap(made: Path, site: Path) -> None:
             old.rename(site)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _digest(stage: Path) -> str:
-    """Return the digest of a stage, names and contents, and of the library, which the API page shows."""
-    total = hashlib.sha256()
-    for root in (stage, Path(invex.__file__).parent):
-        for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"):
-            total.update(path.relative_to(root).as_posix().encode())
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
