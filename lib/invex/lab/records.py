@@ -78,18 +78,16 @@ class Record:
         return "{\n" + ",\n".join(f"{dumps(key)}:{dumps(content[key])}" for key in content) + "\n}\n"
 
 
-def record(
-    experiment: str, config: Any, profile: str, outcome: Outcome, provenance: dict[str, Any]
-) -> Record:
-    """The record of a run, its numbers in the form they are stored in."""
+def record(experiment: str, config: Any, profile: str, outcome: Outcome, origin: dict[str, Any]) -> Record:
+    """The record of a run, its numbers in the form they are stored in; `origin` is its provenance."""
     tables = {
         name: {key: _column(values) for key, values in table.items()}
         for name, table in outcome.tables.items()
     }
     metrics = {name: _plain(value) for name, value in outcome.metrics.items()}
     failed = outcome.failed or _not_finite(tables, metrics)
-    provenance = provenance | {"data": outcome.data}
-    return Record(experiment, as_dict(config), digest(config), profile, tables, metrics, failed, provenance)
+    origin = origin | {"data": outcome.data}
+    return Record(experiment, as_dict(config), digest(config), profile, tables, metrics, failed, origin)
 
 
 class Store:

@@ -78,9 +78,7 @@ class Book:
 
 def _files(node: Any) -> list[str]:
     """Return the `file:` entries below a node of the table of contents, in order."""
-    if isinstance(node, list):
-        return [name for item in node for name in _files(item)]
-    if not isinstance(node, dict):
-        return []
-    own = [node["file"]] if "file" in node else []
-    return own + [name for key in ("parts", "chapters", "sections") for name in _files(node.get(key, []))]
+    if isinstance(node, dict):
+        own = [node["file"]] if "file" in node else []
+        return own + _files(list(node.values()))
+    return [name for item in node for name in _files(item)] if isinstance(node, list) else []

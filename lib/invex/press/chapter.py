@@ -39,13 +39,12 @@ class Chapter:
         device: ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        Refused: no data lie beside a chapter of that name, or there is no such profile.
+        Refused: no data lie beside a chapter of that name, or there is no such profile or device.
     """
 
     def __init__(self, name: str, *, profile: str = "recorded", seed: int = 0, device: str = "auto") -> None:
         self.name, self.profile, self.seed = name, one_of(PROFILES, "profile", profile), seed
         self.quick = profile == "quick"
-        self._asked = device
         self._catalogue = claims.load(Book.find())
         self._data = self._catalogue.chapters[one_of(self._catalogue.chapters, "chapter", name)]
         made = os.environ.get("INVEX_ARTEFACTS")
@@ -53,11 +52,7 @@ class Chapter:
         self._folder = Path(made or self._catalogue.book.artefacts / "interactive") / profile / name
         self._root = "../" * name.count("/")
         self._shown: dict[str, Any] = {"chapter": name, "profile": profile, "artefacts": {}, "results": {}}
-
-    @cached_property
-    def device(self) -> str:
-        """The device that ``auto`` stands for here, by torch's name."""
-        return provenance.resolve(self._asked)
+        self.device = provenance.resolve(device)  # by torch's name
 
     def header(self) -> Html:
         """Show what the chapter is made from, what a rerun costs at each profile, and its command."""

@@ -52,11 +52,7 @@ def _code(book: Book, chapter: str) -> tuple[str, list[str]]:
 
 
 def _read(*paths: Path) -> dict[str, str]:
-    return {
-        f"{path.parent.name}/{path.name}": path.read_text(encoding="utf-8")
-        for path in paths
-        if path.is_file()
-    }
+    return {f"{p.parent.name}/{p.name}": p.read_text(encoding="utf-8") for p in paths if p.is_file()}
 
 
 def digest(content: Any) -> str:

@@ -1,17 +1,14 @@
 """Values as a reader expects them, and the templates that put them on a page; what enters is escaped."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from invex.press.claims import Claim
+from invex.press.claims import VERDICTS, Claim
 
 QUICK_LABEL = "quick: stand-in data / fewer steps, not comparable with the paper"
 
@@ -23,17 +20,13 @@ def html(file: str, part: str, *values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    from invex.press.claims import VERDICTS
-
     made = Environment(
         loader=PackageLoader("invex.press"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {"slug": slug, "typeset": typeset}
-    made.globals |= {"measured": measured, "expected": expected, "quick_label": QUICK_LABEL}
-    made.globals["meanings"] = VERDICTS
+    made.globals |= {"measured": measured, "expected": expected}
+    made.globals |= {"quick_label": QUICK_LABEL, "meanings": VERDICTS}
     return made
 
 

@@ -48,9 +48,8 @@ class Records:
 
     def metrics(self) -> pd.DataFrame:
         """Return one row a run: configuration, metrics, and ``failed`` (empty, or the reason)."""
-        return pd.DataFrame(
-            [{**_columns(r.config), **r.metrics, "failed": r.failed or ""} for r in self.runs]
-        )
+        rows = [{**_columns(r.config), **r.metrics, "failed": r.failed or ""} for r in self.runs]
+        return pd.DataFrame(rows)
 
     def count(self, name: str = "seed") -> int:
         """Return the number of distinct values of a field among the runs."""
