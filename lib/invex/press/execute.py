@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -14,12 +14,12 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from invex.lab import provenance
+from invex.lab.sweep import Say
 from invex.press.artefact import fresh, save_json
 from invex.press.book import Book
 from invex.press.fingerprint import changed, fingerprint
 from invex.press.parameters import declared, notebook
-
-Say = Callable[[str], None]
 
 NOTEBOOK = "executed.ipynb"
 SUMMARY = "execution.json"
@@ -75,7 +75,7 @@ def run(book: Book, jobs: list[Job], workers: int, say: Say, ended: Say) -> Iter
     `say` is told which chapters are under way, `ended` of each that ended.
     """
     workers = max(1, min(workers, len(jobs)))
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, provenance.cores() // workers)
     with ProcessPoolExecutor(workers, get_context("spawn"), _quieten, (book.build,)) as pool:
         running = {pool.submit(execute, book, job, threads): job for job in jobs}
         say(", ".join(job.chapter for job in jobs[:workers]))
@@ -121,10 +121,9 @@ def _papermill(book: Book, job: Job, artefacts: Path, output: Path, threads: int
     import nbformat
     import papermill
 
-    source = artefacts / "source.ipynb"
-    defaults = declared(book.text(job.chapter))
+    source = book.text(job.chapter)
+    defaults = declared(source)
     changes = {name: value for name, value in job.parameters.items() if defaults.get(name) != value}
-    nbformat.write(notebook(book.text(job.chapter)), source)
     os.environ |= {
         "INVEX_ROOT": str(book.root),
         "INVEX_ARTEFACTS": str(artefacts),
@@ -133,7 +132,7 @@ def _papermill(book: Book, job: Job, artefacts: Path, output: Path, threads: int
     }
     try:
         done = papermill.execute_notebook(
-            source, None, changes, kernel_name="python3", cwd=book.root, progress_bar=False
+            notebook(source), None, changes, kernel_name="python3", cwd=book.root, progress_bar=False
         )
     except papermill.PapermillExecutionError as problem:
         first = problem.source.strip().splitlines()[0]

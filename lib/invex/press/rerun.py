@@ -1,13 +1,13 @@
 """One chapter rerun with a reader's parameters into a folder of its own, with a page to read."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+from invex.lab.sweep import Say
 from invex.press import execute, site
+from invex.press.artefact import save_json
 from invex.press.book import Book
-from invex.press.execute import Say
 from invex.press.fingerprint import digest
 
 
@@ -27,7 +27,7 @@ def rerun(
         raise site.BuildError(f"{chapter}: {done.error}")
     stage = site.lay_out(book, profile, out / "stage", [chapter, "references"], out / "results")
     toc = {"format": "jb-book", "root": chapter, "chapters": [{"file": "references"}]}
-    (stage / "_toc.yml").write_text(json.dumps(toc), encoding="utf-8")
+    save_json(stage / "_toc.yml", toc)
     html = site.sphinx(stage, out / "work", strict=False)
     site.swap(html, out / "html")
     for folder in ("stage", "work"):
