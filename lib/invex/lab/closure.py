@@ -129,19 +129,16 @@ def _within(module: str, scope: tuple[str, ...]) -> bool:
 
 def defines(module: str, name: str) -> bool:
     """Whether a module has a top-level definition of that name."""
-    return _path(module) is not None and name in _module(module).definitions
+    return name in _module(module).definitions
 
 
 def _definition(module: str, name: str) -> Name | None:
     """Where `module.name` is defined, following re-exports; None outside readable sources."""
-    if _path(module) is None:
-        return None
     content = _module(module)
     if name in content.definitions:
         return module, name
-    if name in content.imports and content.imports[name] != (module, name) and content.imports[name][1]:
-        return _definition(*content.imports[name])
-    return None
+    source, original = content.imports.get(name, (module, ""))
+    return _definition(source, original) if original and (source, original) != (module, name) else None
 
 
 def _path(module: str) -> Path | None:
@@ -161,9 +158,9 @@ def _path(module: str) -> Path | None:
 
 
 def _module(name: str) -> _Module:
+    """What a module holds: nothing outside readable sources."""
     path = _path(name)
-    assert path is not None, name
-    return _read(name, path, path.stat().st_mtime_ns)
+    return _read(name, path, path.stat().st_mtime_ns) if path else _Module("", {})
 
 
 @lru_cache(maxsize=1024)
@@ -216,10 +213,9 @@ def _digest(reached: dict[Name, list[ast.stmt]], config: str = "") -> CodeDigest
         text = "\n".join(_text(statement, skip_fields=full == config) for statement in statements)
         functions[full] = hashlib.sha256(text.encode()).hexdigest()[:12]
     whole = "\n".join(f"{name} {digest}" for name, digest in functions.items())
-    files = sorted({path for module, _ in reached if (path := _path(module))})
-    return CodeDigest(
-        hashlib.sha256(whole.encode()).hexdigest()[:16], functions, config.rpartition(".")[0], tuple(files)
-    )
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
+    files = tuple(sorted({path for module, _ in reached if (path := _path(module))}))
+    return CodeDigest(digest, functions, config.rpartition(".")[0], files)
 
 
 def _text(node: object, skip_fields: bool = False) -> str:

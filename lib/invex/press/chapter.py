@@ -157,9 +157,8 @@ class Chapter:
 
         text = value if isinstance(value, str) else typeset(fmt.format(value))
         kind = "application/papermill.record/"
-        publish_display_data(
-            {f"{kind}text/plain": f"'{text}'"}, {"scrapbook": {"name": name, "mime_prefix": kind}}
-        )
+        metadata = {"scrapbook": {"name": name, "mime_prefix": kind}}
+        publish_display_data({f"{kind}text/plain": f"'{text}'"}, metadata)
 
     def records(self, experiment: str, **equals: Any) -> Records:
         """Return the recorded runs of an experiment whose configurations have these values.

@@ -236,9 +236,8 @@ def _mapping(claim: Claim, value: Mapping[str, float]) -> str:
 
 def _near(value: float, claim: Claim) -> bool:
     """Say whether a number agrees; the slack of 1e-12 forgives decimal tolerances their binary form."""
-    return math.isfinite(value) and abs(value - claim.paper) <= (claim.tolerance or 0.0) + 1e-12 * abs(
-        claim.paper
-    )
+    allowed = (claim.tolerance or 0.0) + 1e-12 * abs(claim.paper)
+    return math.isfinite(value) and abs(value - claim.paper) <= allowed
 
 
 def _ordered(paper: list[Any], measured: list[str]) -> bool:

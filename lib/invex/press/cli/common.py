@@ -45,14 +45,14 @@ def stop(message: object, code: int) -> NoReturn:
 @contextmanager
 def progress(parts: int, *, quiet: bool = False) -> Iterator[tuple[Say, Say]]:
     """What to call with the state of the work and with the end of a part: a bar on a terminal, else lines."""
-    if quiet or not out.is_terminal or os.environ.get("CI"):
-        yield lambda text: None, lambda text: None if quiet else out.print(text, markup=False)
-        return
-    with Progress(*Progress.get_default_columns(), console=out, transient=True) as bar:
+    hidden = quiet or not out.is_terminal or bool(os.environ.get("CI"))
+    columns = Progress.get_default_columns()
+    with Progress(*columns, console=out, transient=True, disable=hidden) as bar:
         task = bar.add_task("", total=parts)
 
         def ended(text: str) -> None:
-            bar.console.print(text, markup=False)
+            if not quiet:
+                out.print(text, markup=False)
             bar.advance(task)
 
         yield lambda text: bar.update(task, description=escape(text)), ended
