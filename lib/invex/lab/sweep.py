@@ -1,21 +1,22 @@
 """The sweep runner: runs what has no record yet, most valuable first, inside a budget.
 
-A run is claimed by a lock that the kernel drops when its process ends, however it ends, so there are no stale
+A run is claimed by a file lock that the kernel drops when its process ends, however it ends, so there are no stale
 claims and any number of sweeps share the work. Workers are such sweeps side by side in processes of their
 own.
 """
 
-import fcntl
 import json
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from invex.lab.closure import CodeDigest
 from invex.lab.config import as_dict, canonical, digest, dumps
@@ -141,22 +142,16 @@ def _claims(plan: Plan, configs: Sequence[Any]) -> Iterator[list[Any]]:
         folder = plan.store.work(plan.experiment.name)
     except OSError as error:
         raise RecordNotWritten(f"cannot write {plan.store.folder}: {error.strerror}") from error
+    claimed = []
     with ExitStack() as held:
-        yield [config for config in configs if held.enter_context(_claim(folder / digest(config)))]
-
-
-@contextmanager
-def _claim(path: Path) -> Iterator[bool]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        for left in path.parent.glob(f"{path.name}-*.tmp"):
-            shutil.rmtree(left, ignore_errors=True)  # of a run that was killed while its record was written
-        yield True
-        path.unlink(missing_ok=True)
+        for config in configs:
+            path = folder / digest(config)
+            with suppress(Timeout):
+                held.enter_context(FileLock(path).acquire(timeout=0))
+                claimed.append(config)
+                for left in folder.glob(f"{path.name}-*.tmp"):
+                    shutil.rmtree(left, ignore_errors=True)  # of a run killed while its record was written
+        yield claimed
 
 
 def _measured(plan: Plan) -> dict[str, float]:
