@@ -9,7 +9,6 @@ seen.
 """
 
 import ast
-import hashlib
 import symtable
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from functools import lru_cache
 from importlib.machinery import PathFinder
 from importlib.util import resolve_name
 from pathlib import Path
+
+from invex.lab.config import sha256
 
 PACKAGE = Path(__file__).parents[1]
 SCOPE = ("invex.data", "invex.nn", "invex.analysis", "invex.experiments")
@@ -211,9 +212,9 @@ def _digest(reached: dict[Name, list[ast.stmt]], config: str = "") -> CodeDigest
     for (module, name), statements in sorted(reached.items()):
         full = f"{module}.{name}"
         text = "\n".join(_text(statement, skip_fields=full == config) for statement in statements)
-        functions[full] = hashlib.sha256(text.encode()).hexdigest()[:12]
+        functions[full] = sha256(text)[:12]
     whole = "\n".join(f"{name} {digest}" for name, digest in functions.items())
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
+    digest = sha256(whole)[:16]
     files = tuple(sorted({path for module, _ in reached if (path := _path(module))}))
     return CodeDigest(digest, functions, config.rpartition(".")[0], files)
 

@@ -43,7 +43,12 @@ def canonical(config: Any) -> str:
 
 def digest(config: Any) -> str:
     """First 16 hex digits of the SHA-256 of the canonical JSON."""
-    return hashlib.sha256(canonical(config).encode()).hexdigest()[:16]
+    return sha256(canonical(config))[:16]
+
+
+def sha256(text: str) -> str:
+    """The SHA-256 of a text, in hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def dumps(value: Any) -> str:

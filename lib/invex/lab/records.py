@@ -4,7 +4,6 @@ A column whose values are all exactly float32 numbers is written with the shorte
 float32 back; other floats are written by `repr`. A value that is not finite is written as null.
 """
 
-import hashlib
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from invex.lab.closure import changed, code_digest
-from invex.lab.config import as_dict, digest, dumps
+from invex.lab.config import as_dict, digest, dumps, sha256
 from invex.lab.errors import Failed
 
 Tables = dict[str, dict[str, list[Any]]]
@@ -74,7 +73,7 @@ class Record:
     def text(self) -> str:
         """The file's text: one key a line, and the SHA-256 over the canonical JSON of all other keys."""
         content = asdict(self)
-        content["sha256"] = _seal(content)
+        content["sha256"] = sha256(dumps(content))
         return "{\n" + ",\n".join(f"{dumps(key)}:{dumps(content[key])}" for key in content) + "\n}\n"
 
 
@@ -181,7 +180,7 @@ def read(path: Path) -> Record:
         content = json.loads(path.read_text("utf-8"))
         seal = content.pop("sha256")
         found = Record(**content)
-        sealed = _seal(content)
+        sealed = sha256(dumps(content))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise CorruptRecord(f"{path}: not a readable record ({type(error).__name__}: {error})") from error
     if seal != sealed:
@@ -197,10 +196,6 @@ def _today(module: str) -> dict[str, str]:
         return code_digest(module).functions
     except LookupError:
         return {}
-
-
-def _seal(content: dict[str, Any]) -> str:
-    return hashlib.sha256(dumps(content).encode()).hexdigest()
 
 
 def _write(path: Path, work: Path, text: str) -> None:

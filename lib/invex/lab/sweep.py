@@ -1,6 +1,6 @@
 """The sweep runner: runs what has no record yet, most valuable first, inside a budget.
 
-A run is claimed by a file lock that the kernel drops when its process ends, however it ends, so there are no stale
+A run is claimed by a lock that the kernel drops when its process ends, however it ends, so there are no stale
 claims and any number of sweeps share the work. Workers are such sweeps side by side in processes of their
 own.
 """

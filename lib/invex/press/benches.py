@@ -5,7 +5,6 @@ measuring again on the same machine replaces it, and other machines add theirs.
 """
 
 import ast
-import hashlib
 import importlib
 import json
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from invex.lab import closure, provenance
-from invex.lab.config import as_dict
+from invex.lab.config import as_dict, sha256
 from invex.lab.errors import one_of
 from invex.lab.records import Outcome, Store, record
 from invex.press.book import Book
@@ -81,8 +80,7 @@ def code_of(book: Book, name: str) -> closure.CodeDigest:
     text = _file(book, name).read_text("utf-8")
     code = closure.source_digest(text, closure.SCOPE)
     whole = ast.dump(ast.parse(text)) + code.digest
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
-    return replace(code, digest=digest, functions={}, module=f"benchmarks.{name}")
+    return replace(code, digest=sha256(whole)[:16], functions={}, module=f"benchmarks.{name}")
 
 
 def recorded(name: str, book: Book | None = None) -> Records:

@@ -1,13 +1,13 @@
 """What a chapter's outputs depend on, as digests by cause: an unchanged chapter is not executed again."""
 
 import ast
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from invex.lab import costs, provenance
 from invex.lab.closure import source_digest
+from invex.lab.config import sha256
 from invex.press.book import Book
 from invex.press.parameters import code
 
@@ -57,4 +57,4 @@ def _read(*paths: Path) -> dict[str, str]:
 
 def digest(content: Any) -> str:
     """Return 16 hex digits of the SHA-256 of plain data."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(content, sort_keys=True))[:16]
