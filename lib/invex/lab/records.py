@@ -192,10 +192,9 @@ def read(path: Path) -> Record:
 
 def _today(module: str) -> dict[str, str]:
     """Definitions that an experiment depends on today: none where it is gone."""
-    try:
+    with suppress(LookupError):
         return code_digest(module).functions
-    except LookupError:
-        return {}
+    return {}
 
 
 def _write(path: Path, work: Path, text: str) -> None:

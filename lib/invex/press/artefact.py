@@ -49,6 +49,21 @@ def fresh(folder: Path) -> Path:
     return folder
 
 
+def swap(made: Path, place: Path) -> None:
+    """Put a finished folder in the place of an old one, which comes back if that fails."""
+    old = place.with_name(f"{place.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.rename(old)
+    try:
+        made.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def save_json(path: Path, content: Any) -> None:
     """Write plain data to read and to compare."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -91,7 +91,7 @@ class Chapter:
         manifest = self._manifest(id, records, sources)
         if manifest.placeholder:
             return self._missing(manifest, records)
-        folder = files.fresh(self._folder / id)
+        folder = self._folder / id
         with style.house(style.WIDE if wide else style.WIDTH):
             size = files.save_figure(draw(), folder, id, quick=self.quick)
         manifest = replace(manifest, caption=_text(caption), alt=_text(alt), size=size)
@@ -117,7 +117,6 @@ class Chapter:
         manifest = self._manifest(id, records, sources)
         if manifest.placeholder:
             return self._missing(manifest, records)
-        files.fresh(self._folder / id)
         return self._keep(replace(manifest, caption=_text(caption)), frame, card.table(frame, digits, best))
 
     def result(
@@ -177,8 +176,9 @@ class Chapter:
         return f"invex run {self.name} --profile {self.profile} -p seed={self.seed}"
 
     def _manifest(self, id: str, records: Records | None, sources: Sequence[str]) -> Manifest:
-        """Return what is known of an artefact before it is drawn."""
+        """Return what is known of an artefact before it is drawn, and empty its folder."""
         known = self._data.artefacts[one_of(self._data.artefacts, "artefact", id)]
+        files.fresh(self._folder / id)
         what = known.kind, known.label, known.title, self.name, self.profile, self._command, self.quick
         if records is not None and records.empty:
             missing = f"{known.title}: not attempted, no run of {records.experiment} is recorded."
@@ -190,7 +190,7 @@ class Chapter:
         )  # fmt: skip
 
     def _missing(self, manifest: Manifest, records: Records | None) -> Html:
-        self._register(manifest, files.fresh(self._folder / manifest.id))
+        self._register(manifest)
         body = html("card", "placeholder", records.command if records else "")
         return card.artefact(manifest, body, "", "")
 
@@ -202,11 +202,11 @@ class Chapter:
         bibtex = cite.bibtex(self._catalogue, id, manifest.sources, version=version)
         (folder / f"{id}.bib").write_text(bibtex, encoding="utf-8")
         manifest = replace(manifest, files=files.hashes(folder))
-        self._register(manifest, folder)
+        self._register(manifest)
         return card.artefact(manifest, body, bibtex, self._address(id), wide=wide)
 
-    def _register(self, manifest: Manifest, folder: Path) -> None:
-        files.save_json(folder / "manifest.json", vars(manifest))
+    def _register(self, manifest: Manifest) -> None:
+        files.save_json(self._folder / manifest.id / "manifest.json", vars(manifest))
         self._shown["artefacts"][manifest.id] = vars(manifest)
         self._save()
 

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from invex.lab import provenance
 from invex.lab.sweep import Say
-from invex.press.artefact import fresh, save_json
+from invex.press.artefact import fresh, save_json, swap
 from invex.press.book import Book
 from invex.press.fingerprint import changed, fingerprint
 from invex.press.parameters import declared, notebook
@@ -110,8 +110,7 @@ def execute(book: Book, job: Job, threads: int = 1) -> Execution:
     if not error:
         save_json(made / SUMMARY, asdict(done))
         job.folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(job.folder, ignore_errors=True)
-        made.rename(job.folder)
+        swap(made, job.folder)
     shutil.rmtree(scratch, ignore_errors=True)
     return done
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from invex.lab.sweep import Say
 from invex.press import execute, site
-from invex.press.artefact import save_json
+from invex.press.artefact import save_json, swap
 from invex.press.book import Book
 from invex.press.fingerprint import digest
 
@@ -29,7 +29,7 @@ def rerun(
     toc = {"format": "jb-book", "root": chapter, "chapters": [{"file": "references"}]}
     save_json(stage / "_toc.yml", toc)
     html = site.sphinx(stage, out / "work", strict=False)
-    site.swap(html, out / "html")
+    swap(html, out / "html")
     for folder in ("stage", "work"):
         shutil.rmtree(out / folder)
     return out / "html" / f"{chapter}.html"

@@ -10,7 +10,7 @@ import yaml
 
 import invex
 from invex.lab.errors import Failed
-from invex.press.artefact import fresh, hashes
+from invex.press.artefact import fresh, hashes, swap
 from invex.press.book import Book
 from invex.press.execute import NOTEBOOK
 from invex.press.fingerprint import digest
@@ -48,15 +48,14 @@ def lay_out(book: Book, profile: str, stage: Path, pages: list[str], artefacts: 
     (stage / "_config.yml").write_text(_config(book), encoding="utf-8")
     shutil.copy(book.root / "_toc.yml", stage)
     for page in pages:
-        target = stage / page
-        target.parent.mkdir(parents=True, exist_ok=True)
+        (stage / page).parent.mkdir(parents=True, exist_ok=True)
         made = artefacts / profile / page
         if page in book.chapters():
-            shutil.copy(made / NOTEBOOK, target.with_name(f"{target.name}.ipynb"))
+            shutil.copy(made / NOTEBOOK, stage / f"{page}.ipynb")
             for folder in [each for each in made.iterdir() if each.is_dir()]:
                 shutil.copytree(folder, stage / "_extra" / "figures" / folder.name, dirs_exist_ok=True)
         else:
-            target.with_name(f"{target.name}.md").write_text(fill(book, profile, page), encoding="utf-8")
+            (stage / f"{page}.md").write_text(fill(book, profile, page), encoding="utf-8")
     shutil.copytree(book.root / "static_vendor", stage / "_extra" / "static_vendor")
     return stage
 
@@ -82,18 +81,3 @@ def sphinx(stage: Path, out: Path, strict: bool = True) -> Path:
         shutil.rmtree(out)
         raise BuildError("\n".join(lines) or done.stderr[-2000:])
     return out / "_build" / "html"
-
-
-def swap(made: Path, site: Path) -> None:
-    """Put a finished folder in the place of the old site; the old one comes back if that fails."""
-    old = site.with_name(f"{site.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if site.exists():
-        site.rename(old)
-    try:
-        made.rename(site)
-    except OSError:
-        if old.exists():
-            old.rename(site)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
