@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,8 @@ def hardware(device: str) -> str:
         import torch
 
         return str(torch.cuda.get_device_name(device))
-    return f"{_cpu()}, {cores()} cores"
+    model = _proc("cpuinfo", "model name") or platform.processor() or platform.machine()
+    return f"{' '.join(model.split())}, {cores()} cores"
 
 
 def cores() -> int:
@@ -104,21 +104,16 @@ def peak_memory(device: str) -> int:
         import torch
 
         return int(torch.cuda.max_memory_allocated(device))
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
+    if peak := _proc("self/status", "VmHWM"):
+        return int(peak.split()[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-@cache
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    return platform.processor() or platform.machine()
+def _proc(file: str, key: str) -> str:
+    """What a file of Linux's /proc says first of a key; empty where there is no such file or key."""
+    path = Path("/proc", file)
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
 def _git(*arguments: str) -> str:

@@ -78,7 +78,6 @@ class Claim:
 class ChapterData:
     """The data beside one chapter, in the order in which its artefacts are numbered."""
 
-    slug: str
     title: str
     work: str
     artefacts: dict[str, Artefact]
@@ -151,7 +150,7 @@ def _chapter(path: Path, slug: str, number: int, wanted: Mapping[str, Artefact])
             artefacts[name] = replace(artefacts[name], number=f"{number}.{count}")
     claims = _each(path, raw.get("claims", []), lambda entry: _claim(entry, artefacts))
     data, experiments = (tuple(raw.get(name, ())) for name in ("data", "experiments"))
-    return ChapterData(slug, raw["title"], work, artefacts, claims, data, experiments)
+    return ChapterData(raw["title"], work, artefacts, claims, data, experiments)
 
 
 def _artefact(slug: str, entry: dict[str, str], work: str, wanted: Mapping[str, Artefact]) -> Artefact:

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from nbformat import NotebookNode
+import nbformat
 
 from invex.lab import provenance
 from invex.lab.sweep import Say
@@ -117,7 +117,6 @@ def execute(book: Book, job: Job, threads: int = 1) -> Execution:
 
 def _papermill(book: Book, job: Job, artefacts: Path, output: Path, threads: int) -> str:
     """Run the notebook; return an empty string, or the cell and the error that stopped it."""
-    import nbformat
     import papermill
 
     source = book.text(job.chapter)
@@ -141,7 +140,7 @@ def _papermill(book: Book, job: Job, artefacts: Path, output: Path, threads: int
     return _warnings(done) if job.strict else ""
 
 
-def _warnings(done: NotebookNode) -> str:
+def _warnings(done: nbformat.NotebookNode) -> str:
     """Return what the first cell that wrote to standard error wrote there."""
     for cell in done.cells:
         for output in cell.get("outputs", []):
@@ -150,7 +149,7 @@ def _warnings(done: NotebookNode) -> str:
     return ""
 
 
-def _tidy(done: NotebookNode, show_changes: bool) -> None:
+def _tidy(done: nbformat.NotebookNode, show_changes: bool) -> None:
     """Remove what papermill notes about this machine, put the title first, and name folded code."""
     for part in [done, *done.cells]:
         part.metadata.pop("papermill", None)
