@@ -117,7 +117,7 @@ def load(book: Book) -> Catalogue:
         for name in held.keys() & chapter.artefacts.keys():
             raise ClaimsError(f"{path}: {name}: duplicate id, also in {held[name].chapter}.yml")
         held |= chapter.artefacts
-    return Catalogue(book, chapters, {**{name: held.get(name, a) for name, a in wanted.items()}, **held})
+    return Catalogue(book, chapters, wanted | held)
 
 
 def _listed(path: Path) -> dict[str, Artefact]:

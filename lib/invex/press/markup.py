@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,19 +14,7 @@ QUICK_LABEL = "quick: stand-in data / fewer steps, not comparable with the paper
 
 def html(file: str, part: str, *values: Any) -> str:
     """Return what the macro ``part`` of ``templates/<file>.html`` makes of the values, as `Markup`."""
-    return getattr(_environment().get_template(f"{file}.html").module, part)(*values)
-
-
-@cache
-def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("invex.press"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    made.filters |= {"slug": slug, "typeset": typeset}
-    made.globals |= {"measured": measured, "expected": expected}
-    made.globals |= {"quick_label": QUICK_LABEL, "meanings": VERDICTS}
-    return made
+    return getattr(TEMPLATES.get_template(f"{file}.html").module, part)(*values)
 
 
 def slug(text: str) -> str:
@@ -92,3 +79,12 @@ def expected(claim: Claim) -> str:
     relation += "\N{NO-BREAK SPACE}" if relation else ""
     within = f" ± {number(claim.tolerance)}" if claim.tolerance else ""
     return f"{relation}{number(claim.paper)}{within} {claim.unit}".strip()
+
+
+TEMPLATES = Environment(
+    loader=PackageLoader("invex.press"), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+TEMPLATES.filters |= {"slug": slug, "typeset": typeset}
+TEMPLATES.globals |= {"measured": measured, "expected": expected}
+TEMPLATES.globals |= {"quick_label": QUICK_LABEL, "meanings": VERDICTS}
