@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ from invex.press.records_view import Records
 __all__ = ["Chapter", "Interactive"]
 
 Text = str | Callable[[], str]
-Data = pd.DataFrame | Mapping[str, pd.DataFrame]
+Data: TypeAlias = pd.DataFrame | Mapping[str, pd.DataFrame]
 
 
 class Chapter:
