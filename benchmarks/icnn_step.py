@@ -1,15 +1,14 @@
 """A training step of an input-convex classifier, against the recipe as published.
 
 Five constrained layers. Both sides draw a fresh batch of 64 from the same examples in the same order and
-start from the same weights. In float32 their losses are compared, over 200 steps at width 784, 5 at width
-3,072 (20 with --full), 50 along the curves (10 at batch 16), on the timed network and on one with skip
-connections: where sums are longer or batches smaller, rounding parts the two sooner. That it is rounding
-alone, --full shows at width 3,072 in float64, over 200 steps of the timed network. Principled weights are
+start from the same weights. The losses of the timed network are compared in float32 over 200 steps (20 at
+width 3,072 without --full, 50 along the curves). Those of a network with skip connections, which learns for
+longer, are compared in float64: in float32 rounding alone parts the two sides there. Principled weights are
 left out: from them training is chaotic, and torch's own two Adams differ by a tenth after 200 steps. With
 bfloat16 the mean loss of the last 40 of 120 steps is compared over three seeds, in units of their spread.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import torch
@@ -31,15 +30,19 @@ Step = Callable[[], Tensor]
 def rows(full: bool) -> Iterator[dict[str, object]]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for dtype in dict.fromkeys((torch.float32, faster(784, device))):
-        check = shift(784, dtype, device) if dtype == torch.bfloat16 else divergence(784, 200, device)
+        check = shift(784, dtype, device) if dtype == torch.bfloat16 else agreement(784, 200, device)
         tolerance = 1 if dtype == torch.bfloat16 else 1e-4
         yield row(784, 5, dtype, device, pairs=31 if full else 15, error=check, tolerance=tolerance)
-    check = divergence(3072, 20 if full else 5, device)
+    check = divergence(3072, 200 if full else 20, device)
     yield row(3072, 5, torch.float32, device, error=check, tolerance=1e-4)
     if full:
-        check = divergence(3072, 200, device, dtype=torch.float64, methods=("ICNN",))
-        yield row(3072, 5, torch.float64, device, error=check, tolerance=1e-4)
         yield from curves(device)
+
+
+def agreement(width: int, steps: int, device: str) -> float:
+    """`divergence` of the timed network in float32 and of one with skip connections in float64."""
+    skip = divergence(width, steps, device, method="ICNN + skip", dtype=torch.float64)
+    return max(divergence(width, steps, device), skip)
 
 
 def faster(width: int, device: str) -> torch.dtype:
@@ -55,7 +58,7 @@ def curves(device: str) -> Iterator[dict[str, object]]:
     for hidden in (1, 3, 7, 11):
         yield row(784, hidden, torch.float32, device, error=divergence(784, 50, device), tolerance=1e-4)
     for batch in (16, 256, 1024):
-        error = divergence(784, 50 if batch >= BATCH else 10, device, batch=batch)
+        error = divergence(784, 50, device, batch=batch)
         yield row(784, 5, torch.float32, device, batch=batch, error=error, tolerance=1e-4)
 
 
@@ -161,16 +164,15 @@ def divergence(
     device: str,
     *,
     batch: int = BATCH,
+    method: str = "ICNN",
     dtype: torch.dtype = torch.float32,
-    methods: Sequence[str] = ("ICNN", "ICNN + skip"),
 ) -> float:
     """Largest difference of the two losses over `steps` steps, relative where they exceed 1."""
     worst = 0.0
-    for method in methods:
-        pair = sides(make(method, width).to(device, dtype), examples(width, device), dtype, batch)
-        for _ in range(steps):
-            ours, theirs = (side().item() for side in pair)
-            worst = max(worst, abs(ours - theirs) / max(1, theirs))
+    pair = sides(make(method, width).to(device, dtype), examples(width, device), dtype, batch)
+    for _ in range(steps):
+        ours, theirs = (side().item() for side in pair)
+        worst = max(worst, abs(ours - theirs) / max(1, theirs))
     return worst
 
 
