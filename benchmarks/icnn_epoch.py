@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 from invex.nn import train
-from invex.nn.precision import flushing_denormals
+from invex.nn.precision import flushed_denormals
 from invex.nn.stack import Stack
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -44,7 +44,7 @@ def rows(full: bool) -> Iterator[dict[str, object]]:
         yield row(data, dtype, device)
 
 
-@flushing_denormals
+@flushed_denormals()
 @torch.no_grad()
 def row(data: train.Examples, dtype: torch.dtype, device: str) -> dict[str, object]:
     order = torch.randperm(len(data), generator=Generator().manual_seed(0))

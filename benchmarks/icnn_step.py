@@ -15,7 +15,7 @@ import torch
 from invex.data import images
 from invex.nn import train
 from invex.nn.classifier import Classifier, classifier
-from invex.nn.precision import faster_precision, flushing_denormals
+from invex.nn.precision import faster_precision, flushed_denormals
 from invex.nn.stack import Stack
 from torch import Generator, Tensor
 
@@ -62,7 +62,7 @@ def curves(device: str) -> Iterator[dict[str, object]]:
         yield row(784, 5, torch.float32, device, batch=batch, error=error, tolerance=1e-4)
 
 
-@flushing_denormals
+@flushed_denormals()
 @torch.no_grad()
 def row(
     width: int,
@@ -156,7 +156,7 @@ def sides(
     return ours, theirs
 
 
-@flushing_denormals
+@flushed_denormals()
 @torch.no_grad()
 def divergence(
     width: int,
@@ -176,7 +176,7 @@ def divergence(
     return worst
 
 
-@flushing_denormals
+@flushed_denormals()
 @torch.no_grad()
 def shift(width: int, dtype: torch.dtype, device: str, seeds: int = 3, steps: int = 120) -> float:
     """Difference of the mean final losses of the two sides, in units of the spread of their seeds."""

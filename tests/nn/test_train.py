@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from invex.nn.classifier import METHODS, Classifier, classifier
-from invex.nn.precision import faster_precision, flushing_denormals
+from invex.nn.precision import faster_precision, flushed_denormals
 from invex.nn.stack import Stack
 from invex.nn.train import Adam, Examples, Settings, cross_entropy, evaluate, networks_at_once, step, train
 from torch import Generator, Tensor, nn
@@ -174,25 +174,19 @@ def test_bfloat16_products_train_as_well() -> None:
     assert abs(ends[0].mean() - ends[1].mean()) < 0.1
 
 
-def tiny_survives(size: int = 1 << 20) -> Tensor:
-    """Which denormals outlive a product; large enough to be shared among torch's threads."""
-    return (torch.full((size,), 1e-40) * 1.5).view(torch.int32) != 0
-
-
 def test_denormals_are_flushed_by_all_threads_inside_and_kept_outside() -> None:
-    assert bool(tiny_survives().all())  # torch's workers of this thread are there before
-    assert not bool(flushing_denormals(tiny_survives)().any())
-    assert not bool(flushing_denormals(flushing_denormals(tiny_survives))().any())
-    assert bool(tiny_survives().all())
+    tiny = torch.full((1 << 20,), 1e-40)  # large enough to be shared among torch's threads
 
+    def survives() -> Tensor:
+        return (tiny * 1.5).view(torch.int32) != 0
 
-def test_what_a_flushing_function_raises_reaches_its_caller() -> None:
-    @flushing_denormals
-    def refuse(what: str) -> None:
-        raise ValueError(what)
-
-    with pytest.raises(ValueError, match="no loss"):
-        refuse("no loss")
+    assert bool(survives().all())  # and torch's workers are there already
+    with flushed_denormals():
+        assert not bool(survives().any())
+        with flushed_denormals():
+            pass
+        assert not bool(survives().any())
+    assert bool(survives().all())
 
 
 def test_faster_precision_is_one_of_two_and_stacks_have_room_for_one() -> None:

@@ -1,42 +1,38 @@
 """What arithmetic costs on this machine: which precision of products is faster, and denormals kept away."""
 
+import ctypes
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from functools import wraps
-from threading import Thread
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-Result = TypeVar("Result")
+OMP_PAUSE_HARD = 2  # OpenMP 5.0, Sec. 3.2.44
 
 
-def flushing_denormals(call: Callable[..., Result]) -> Callable[..., Result]:
-    """Make a function flush denormals to zero in all threads that compute for it.
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Denormal results are zero inside, in every thread that torch computes with.
 
-    Moments of dead units decay into denormals, which are slow and, by rounding, never reach zero. The setting
-    belongs to a thread and is inherited by those that it starts: torch's workers of the calling thread may
-    be there already without it. So the function runs in a thread of its own, which has workers of its own;
-    settings of torch that belong to a thread, as `no_grad`, have to be made inside.
+    Moments of dead units decay into denormals, which are slow and, by rounding, never reach zero. The
+    setting belongs to a thread, and threads inherit it from the one that starts them. So torch's idle workers
+    are ended, and its next parallel operation starts others; where the threads of OpenMP cannot be ended, the
+    calling thread alone flushes.
     """
+    before = torch.full((1,), 1e-40).mul(1.0).view(torch.int32).item() == 0
+    _flush(True)
+    try:
+        yield
+    finally:
+        _flush(before)
 
-    @wraps(call)
-    def flushed(*args: Any, **options: Any) -> Result:
-        outcome: Future[Result] = Future()
 
-        def work() -> None:
-            torch.set_flush_denormal(True)
-            try:
-                outcome.set_result(call(*args, **options))
-            except BaseException as error:
-                outcome.set_exception(error)
-
-        Thread(target=work, daemon=True).start()  # an interrupted caller need not wait for its end
-        return outcome.result()
-
-    return flushed
+def _flush(denormals: bool) -> None:
+    torch.set_flush_denormal(denormals)
+    end_workers = getattr(ctypes.pythonapi, "omp_pause_resource_all", None)
+    if end_workers is not None:
+        end_workers(OMP_PAUSE_HARD)
 
 
 def faster_precision(shape: tuple[int, int, int, int], device: torch.device | str) -> torch.dtype:

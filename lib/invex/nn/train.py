@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from torch.optim.adam import adam
 
 from invex.nn.classifier import Classifier
-from invex.nn.precision import faster_precision, flushing_denormals
+from invex.nn.precision import faster_precision, flushed_denormals
 from invex.nn.stack import Stack, select
 
 ORDER = 2**32  # the order of examples and the initial weights of one seed are different streams
@@ -76,7 +76,6 @@ class Run:
     validation: Tensor = field(default_factory=lambda: torch.empty(0, 2))
 
 
-@flushing_denormals
 @torch.no_grad()
 def train(
     networks: Sequence[Classifier],
@@ -96,16 +95,17 @@ def train(
     going = sorted(runs, key=lambda run: run.network.kind)
     stack = Stack([run.network for run in going], precision)
     optimiser = Adam(stack, settings.rate, settings.weight_decay)
-    for epoch in range(settings.epochs):
-        losses = _epoch(stack, optimiser, examples, _shuffled(going), settings.batch)
-        held_out = evaluate(stack, examples, torch.stack([run.held_out for run in going]))
-        for run, curve, point in zip(going, losses.T, held_out, strict=True):
-            run.losses = torch.cat([run.losses, curve.cpu()])
-            run.validation = torch.cat([run.validation, point.cpu()[None]])
-        going = _drop_failed(going, stack, optimiser)
-        progress(f"epoch {epoch + 1}/{settings.epochs}, loss {losses[-1].median().item():.3g}")
-        if not going:
-            break
+    with flushed_denormals():
+        for epoch in range(settings.epochs):
+            losses = _epoch(stack, optimiser, examples, _shuffled(going), settings.batch)
+            held_out = evaluate(stack, examples, torch.stack([run.held_out for run in going]))
+            for run, curve, point in zip(going, losses.T, held_out, strict=True):
+                run.losses = torch.cat([run.losses, curve.cpu()])
+                run.validation = torch.cat([run.validation, point.cpu()[None]])
+            going = _drop_failed(going, stack, optimiser)
+            progress(f"epoch {epoch + 1}/{settings.epochs}, loss {losses[-1].median().item():.3g}")
+            if not going:
+                break
     stack.unload()
     return runs
 
