@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -70,6 +71,9 @@ def test_a_changed_function_makes_the_figure_stale(
     found = chapter.records(experiment)
     assert list(found.stale) == [f"{experiment}.curve"]
     assert f"stale: {experiment}.curve changed since" in show(chapter, found).figcaption.get_text()
+    several = show(chapter, replace(found, stale=("walk.curve", "walk.rate")))
+    assert "stale: 2 functions changed since" in several.figcaption.get_text()
+    assert "walk.curve, walk.rate" in several.select_one(".ix-card").get_text()
 
 
 def test_quick_runs_the_quick_configurations_and_stores_nothing(book: Book, experiment: str) -> None:
