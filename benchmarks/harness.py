@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -122,9 +123,13 @@ def gemm_rate(m: int, k: int, n: int, dtype: torch.dtype = torch.float32, device
     """
     a, b = torch.randn(m, k, device=device).to(dtype), torch.randn(k, n, device=device).to(dtype)
     inner = max(1, round(0.02 / max(seconds(lambda: a @ b), 1e-7)))
-    rooms = a.new_empty(m, n), a.new_empty(n, m).T
-    taken = (min(_repeat(lambda: [torch.mm(a, b, out=out) for _ in range(inner)])) for out in rooms)  # noqa: B023
-    return 2.0 * m * k * n * inner / min(taken)
+
+    def products(out: torch.Tensor) -> None:
+        for _ in range(inner):
+            torch.mm(a, b, out=out)
+
+    taken = min(best(partial(products, out)) for out in (a.new_empty(m, n), a.new_empty(n, m).T))
+    return 2.0 * m * k * n * inner / taken
 
 
 def bandwidth(device: str = "cpu", megabytes: int = 256) -> float:
