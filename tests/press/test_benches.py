@@ -168,4 +168,4 @@ def test_checks_take_the_slowest_row_and_estimates_multiply(book: Book) -> None:
     assert checks["bench-icnn-step/float32-784"]["value"] == 1.5
     assert checks["bench-icnn-step/limit"]["value"] == 0.5
     assert checks["bench-level-sets/brentq"]["value"] == 30.0
-    assert performance_tables.estimates(tidy)["minutes"].tolist() == pytest.approx([1.688, 67.52, 6.752])
+    assert performance_tables.estimates(tidy)["seconds"].tolist() == pytest.approx([101.28, 4051.2, 405.12])

@@ -39,7 +39,8 @@ def number(value: Any, digits: int | None = None) -> str:
     return typeset(f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}")
 
 
-TIMES = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
+SPACE = "\N{NO-BREAK SPACE}"
+TIMES = f"{SPACE}×{SPACE}"
 
 
 def typeset(text: str) -> str:
@@ -69,16 +70,16 @@ def measured(claim: Claim, result: Mapping[str, Any]) -> tuple[str, str]:
     known = low is not None and high is not None
     digits = supported_digits(low, high, result["value"]) if known else None
     interval = f"[{number(low, digits)}, {number(high, digits)}]" if known else ""
-    aside = ", ".join(filter(None, [interval, f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n:,}" if n else ""]))
-    return f"{number(result['value'], digits)} {claim.unit}".strip(), aside
+    aside = ", ".join(filter(None, [interval, f"n{SPACE}={SPACE}{n:,}" if n else ""]))
+    return f"{number(result['value'], digits)}{SPACE}{claim.unit}".strip(), aside
 
 
 def expected(claim: Claim) -> str:
     """Return what the paper reports, in the form in which it is compared."""
     relation = {"<=": "≤", ">=": "≥"}.get(claim.relation, claim.relation)
-    relation += "\N{NO-BREAK SPACE}" if relation else ""
+    relation += SPACE if relation else ""
     within = f" ± {number(claim.tolerance)}" if claim.tolerance else ""
-    return f"{relation}{number(claim.paper)}{within} {claim.unit}".strip()
+    return f"{relation}{number(claim.paper)}{within}{SPACE}{claim.unit}".strip()
 
 
 TEMPLATES = Environment(
