@@ -17,7 +17,7 @@ book: $(BOOK)
 
 test: $(TEST)
 	@sh tests/site/install.sh
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 $(BOOK):

@@ -9,6 +9,7 @@ back by h^-1.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from scipy.optimize import brentq
@@ -99,8 +100,16 @@ class LevelSet:
 
     def radii(self, directions: Tensor, start: Tensor | None = None) -> Radii:
         """Radius in each direction (n, d); see `radius`."""
-        options = {"box": self.box, "tolerance": self.accepted(), "start": start, "chunk": self.chunk}
-        return radius(self.f, self.centre, directions, self.level, **options)
+        return radius(
+            self.f,
+            self.centre,
+            directions,
+            self.level,
+            box=self.box,
+            tolerance=self.accepted(),
+            start=start,
+            chunk=self.chunk,
+        )
 
     def accepted(self) -> float:
         """Largest |f - level| of a point of the set: `tolerance`, or that of `radius` from the centre."""
@@ -126,7 +135,7 @@ class LevelSet:
         The last angle goes once round from 0 in equal steps; the others go from 0 to pi, both included. In
         two dimensions `grid(n)` is the closed curve, anticlockwise.
         """
-        like = {"dtype": self.centre.dtype, "device": self.centre.device}
+        like: dict[str, Any] = {"dtype": self.centre.dtype, "device": self.centre.device}
         if len(counts) != len(self.centre) - 1:
             raise ValueError(
                 f"a grid in {len(self.centre)} dimensions needs one count an angle, not {counts}"
@@ -155,7 +164,7 @@ class LevelSet:
         weight = log_density_correction(candidates - self.centre, normals(self.f, candidates, self.chunk))
         points = resample(candidates, weight, n, generator)
         steps = 8 + 2 * len(self.centre) if steps is None else steps
-        options = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
+        options: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
         return shake_and_bake(self.f, points, self.level, steps, generator=generator, **options)
 
     def retract(self, points: Tensor) -> Tensor:

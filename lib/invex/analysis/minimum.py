@@ -1,6 +1,7 @@
 """The minimum of a convex function, also within a box (Sec. 3.3 and 3.3.1 of Nesterov et al. 2022)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def minimum(
     """
     epsilon = torch.finfo(start.dtype).eps
     sides = box if box is not None else (start - limit, start + limit)
-    like = {"dtype": start.dtype, "device": start.device}
+    like: dict[str, Any] = {"dtype": start.dtype, "device": start.device}
     lower, upper = (torch.as_tensor(side, **like).expand_as(start) for side in sides)
     bounds = torch.stack([lower, upper], 1).double().cpu().numpy()
     found = minimize(

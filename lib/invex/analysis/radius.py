@@ -61,8 +61,12 @@ def radius(
         number = torch.arange(first, first + len(origin), device=origin.device)
         rays = Rays(f, own_centre, directions[here], level, origin, cap, number)
         parts.append(_solve(rays, tolerance, None if start is None else start[here]))
-    columns = zip(*((part.radius, part.reached, part.residual) for part in parts), strict=True)
-    return Radii(*(torch.cat(column) for column in columns), max(part.iterations for part in parts))
+    return Radii(
+        torch.cat([part.radius for part in parts]),
+        torch.cat([part.reached for part in parts]),
+        torch.cat([part.residual for part in parts]),
+        max(part.iterations for part in parts),
+    )
 
 
 def _solve(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:

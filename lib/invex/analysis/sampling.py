@@ -23,7 +23,7 @@ def _gradient(f: Function, points: Tensor) -> Tensor:
 
 def directions(n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """n uniform directions, (n, d), of the dimension, dtype and device of a point (d,)."""
-    options = {"generator": generator, "dtype": like.dtype, "device": like.device}
+    options: dict[str, Any] = {"generator": generator, "dtype": like.dtype, "device": like.device}
     drawn = torch.randn(n, len(like), **options)
     return drawn / drawn.norm(dim=1, keepdim=True)
 
@@ -91,7 +91,7 @@ def _cosine_directions(normal: Tensor, generator: torch.Generator | None) -> tup
     The tangential part of such a direction is uniform in the unit ball of the tangent space.
     """
     n, d = normal.shape
-    options = {"generator": generator, "dtype": normal.dtype, "device": normal.device}
+    options: dict[str, Any] = {"generator": generator, "dtype": normal.dtype, "device": normal.device}
     tangent = torch.randn(n, d, **options)
     tangent = tangent - (tangent * normal).sum(1, keepdim=True) * normal
     sine = torch.rand(n, **options) ** (1 / (d - 1))

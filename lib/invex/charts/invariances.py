@@ -71,9 +71,8 @@ def level_curve(points: pd.DataFrame, curve: pd.DataFrame, minimum: pd.Series) -
     figure, *panels = _panels(INPUT, LATENT, WIDE)
     colours = Normalize(0, points["y"].quantile(0.98))
     for axes, space in zip(panels, (INPUT, LATENT), strict=True):
-        drawn = axes.scatter(
-            *points[list(space)].T.to_numpy(), c=points["y"], s=5, cmap=_colours(), norm=colours, lw=0
-        )
+        across, up = points[list(space)].T.to_numpy()
+        drawn = axes.scatter(across, up, c=points["y"], s=5, cmap=_colours(), norm=colours, lw=0)
         axes.plot(*_closed(curve, space).T, color=ORANGE, linewidth=2.2)
         axes.plot(
             *minimum[list(space)], "o", color=BLUE, markersize=7, markeredgecolor=INK, markeredgewidth=0.8
@@ -117,8 +116,9 @@ def pointer(curve: pd.DataFrame, rays: pd.DataFrame, minimum: pd.Series) -> Figu
 
 def _number(axes: Axes, tip: np.ndarray, centre: np.ndarray, text: str) -> None:
     away = (tip - centre) / np.linalg.norm(tip - centre)
+    offset = tuple(10 * away)
     axes.annotate(
-        text, tip, xytext=10 * away, textcoords="offset points", ha="center", va="center", color=MUTED
+        text, tuple(tip), xytext=offset, textcoords="offset points", ha="center", va="center", color=MUTED
     )
 
 

@@ -12,11 +12,11 @@ from torch.nn import functional
 from invex.analysis.level_sets import MinimumNotAttained, minimum
 from invex.data import synthetic
 from invex.lab.records import Outcome
-from invex.nn.bijections import autoregressive_flow
+from invex.nn.bijections import Activation, autoregressive_flow
 from invex.nn.convex import ConvexNetwork, softplus
 from invex.nn.vae import GenerativeModel, Schedule, train
 
-ACTIVATIONS = {"elu": functional.elu, "softplus": softplus}
+ACTIVATIONS: dict[str, Activation] = {"elu": functional.elu, "softplus": softplus}
 MINIMUM = (0.1, 0.1)
 SPACING = 0.8 / 39
 """Distance between neighbouring training points."""

@@ -5,5 +5,16 @@ light figures live and draws heavy ones from the book's records; ``paper`` has t
 epochs and repetitions.
 """
 
-PROFILES = ("quick", "recorded", "paper")
+from enum import StrEnum
+
+
+class Profile(StrEnum):
+    """A profile by name."""
+
+    quick = "quick"
+    recorded = "recorded"
+    paper = "paper"
+
+
+PROFILES = tuple(profile.value for profile in Profile)
 RECORDABLE = ("quick", "paper")

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,7 +21,7 @@ from invex.lab.closure import changed, code_digest
 from invex.lab.config import as_dict, digest, dumps, sha256
 from invex.lab.errors import Failed
 
-Tables = dict[str, dict[str, list[Any]]]
+Tables = Mapping[str, Mapping[str, Any]]
 
 
 class CorruptRecord(Failed):
@@ -47,8 +47,8 @@ class Outcome:
     """
 
     tables: Tables
-    metrics: dict[str, float | int | str]
-    data: dict[str, str]
+    metrics: Mapping[str, float | int | str]
+    data: Mapping[str, str]
     failed: str | None = None
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, cast
@@ -43,6 +44,7 @@ def sweep_with(workers: int, plan: Plan, say: Say, ended: Say) -> Report:
 
 def _collect(running: dict[Any, SpawnProcess], say: Say, ended: Say) -> Report:
     report = Report()
+    heard: dict[str, Callable[[Any], None]] = {"say": say, "ended": ended, "report": report.merge}
     while running:
         for connection in cast(list[Connection], wait(list(running))):
             try:
@@ -55,7 +57,7 @@ def _collect(running: dict[Any, SpawnProcess], say: Say, ended: Say) -> Report:
                 continue
             if kind == "failed":
                 raise content
-            {"say": say, "ended": ended, "report": report.merge}[kind](content)
+            heard[kind](content)
     return report
 
 

@@ -74,7 +74,7 @@ def sphinx(stage: Path, out: Path, strict: bool = True) -> Path:
     """Run Jupyter Book on a stage into a fresh folder and return that of the pages."""
     tool = Path(sys.executable).with_name("jupyter-book")
     flags = ["-W", "-n", "--keep-going"] if strict else []
-    command = [tool, "build", stage, "--path-output", fresh(out), *flags]
+    command: list[str | Path] = [tool, "build", stage, "--path-output", fresh(out), *flags]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"})
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "WARNING" in line or "Error" in line]

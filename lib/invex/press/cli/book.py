@@ -4,21 +4,19 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from invex.lab.errors import one_of
-from invex.lab.profiles import PROFILES
+from invex.lab.profiles import Profile
 from invex.press import claims
 from invex.press.book import Book
 from invex.press.cite import bibtex
 from invex.press.cli.common import AsJson, Root, print_json, progress
 from invex.press.ledger import ledger as evaluate
 
-Profile = StrEnum("Profile", PROFILES)
 AtProfile = Annotated[Profile, typer.Option(help="Seconds on stand-in data, the published site, or all.")]
 Chapters = Annotated[list[str] | None, typer.Argument(help="Only these, and those without results.")]
 Pairs = Annotated[list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="A parameter; repeat.")]

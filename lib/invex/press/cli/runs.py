@@ -117,7 +117,7 @@ def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: As
 
     device, store = provenance.resolve("auto"), _store(records)
     target = folder or images.default_folder()
-    found = {
+    found: dict[str, Any] = {
         "versions": provenance.versions(),
         "device": provenance.hardware(device),
         "data": [_data_state(name, target) for name in images.NAMES],
