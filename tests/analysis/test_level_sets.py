@@ -8,8 +8,18 @@ import torch
 from convex_functions import FAMILIES, Quadratic, Softplus
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invex.analysis.level_sets import LevelSet, NotConvexAlongRay, NotOnLevel, UnboundedLevelSet, minimum
+from invex.analysis.level_sets import (
+    LevelNotReached,
+    LevelSet,
+    NotConvexAlongRay,
+    NotOnLevel,
+    UnboundedLevelSet,
+    level_before,
+    minimum,
+    to_angles,
+)
 from invex.analysis.sampling import directions, log_density_correction, normals, shake_and_bake
+from invex.nn.bijections import autoregressive_flow
 from scipy import special, stats
 from scipy.integrate import solve_ivp
 from scipy.optimize import fsolve
@@ -254,3 +264,52 @@ def test_quadratic_sampling_has_the_moments_of_its_symmetry() -> None:
     assert offsets.mean(0).abs().max() < 4 * math.sqrt(1 / 10 / 2_000)
     covariance = offsets.T @ offsets / 2_000
     assert (covariance - torch.eye(10).double() / 10).abs().max() < 0.015
+
+
+def test_samples_of_a_long_set_in_many_dimensions_are_uniform_and_short_chains_are_not() -> None:
+    """E[(z_0 / axis)^2] over the surface, by weighting uniform directions in the unit ball's frame."""
+    axis, dimension = 6.0, 20
+    level_set = ellipsoid(axis, *(1.0,) * (dimension - 1))
+    unit = directions(200_000, level_set.centre, seeded(1))
+    area = (unit[:, 0].square() / axis**2 + unit[:, 1:].square().sum(1)).sqrt()  # of the map to the ellipsoid
+    expected = (area * unit[:, 0].square()).sum() / area.sum()
+    share = lambda steps: (level_set.sample(1000, steps=steps, generator=seeded())[:, 0] / axis).square()  # noqa: E731
+    long, short = share(None), share(8)
+    assert abs(long.mean() - expected) < 4 * long.std() / 1000**0.5
+    assert expected - short.mean() > 4 * short.std() / 1000**0.5
+
+
+def test_a_level_beyond_the_box_is_refused() -> None:
+    level_set = LevelSet(lambda z: z.square().sum(1), 9.0, torch.zeros(2).double(), box=(-1.0, 1.0))
+    with pytest.raises(LevelNotReached, match="reaches the level 9 within the box"):
+        level_set.sample(10, generator=seeded())
+
+
+def test_a_walk_along_the_normal_is_refused() -> None:
+    level_set = ellipsoid(1.0, 1.0)
+    along = torch.tensor([1.0, 0.0]).double()
+    with pytest.raises(ValueError, match="no part along the set"):
+        level_set.walk(along, 3, 0.1, direction=along)
+
+
+def test_angles_of_an_interpolation_are_equally_spaced_in_five_dimensions() -> None:
+    level_set = ellipsoid(1.0, 2.0, 1.5, 1.0, 0.5, centre=(0.1, 0.0, 0.2, 0.0, 0.0))
+    a, b = level_set.points(directions(2, level_set.centre, seeded(3)))
+    _, angles = to_angles(level_set.interpolate(a, b, 7) - level_set.centre)
+    steps = torch.remainder(angles.diff(dim=0) + math.pi, 2 * math.pi) - math.pi
+    torch.testing.assert_close(steps, steps[:1].expand_as(steps), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_model_with_head_and_bijection_is_constant_on_its_level_set(sign: int) -> None:
+    """g(f(h(x))) = alpha at x = h^-1(z) for z on the level set of f at g^-1(alpha), in five dimensions."""
+    torch.manual_seed(0)
+    h, f = autoregressive_flow(5, 3, (16, 16)).double(), Softplus(5, seeded()).requires_grad_(False)
+    centre = minimum(f, torch.zeros(5).double()).point
+    head = lambda y: sign * torch.tanh(y / 4)  # noqa: E731
+    alpha = float(head(f(centre[None]) + 1.0))
+    level_set = LevelSet(f, level_before(head, alpha), centre)
+    with torch.no_grad():
+        x = h.inverse(level_set.sample(200, steps=4, generator=seeded()))
+        assert (head(f(h(x))) - alpha).abs().max() < 1e-8
+        assert (head(f(h(1.01 * x))) - alpha).abs().max() > 1e-3  # elsewhere it is not

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from invex.analysis.level_sets import (
     LevelNotReached,
+    LevelSetError,
     MinimumNotAttained,
     NotConvexAlongRay,
     level_before,
@@ -224,3 +225,74 @@ def test_level_before_a_monotone_head() -> None:
     assert level_before(lambda y: y.exp(), 5.0) == pytest.approx(np.log(5.0), abs=1e-12)
     with pytest.raises(LevelNotReached, match="head does not reach 2"):
         level_before(torch.tanh, 2.0)
+
+
+def test_level_before_a_head_that_falls_or_is_reached_late() -> None:
+    assert level_before(lambda y: -y, 0.5) == pytest.approx(-0.5, abs=1e-12)
+    assert level_before(lambda y: y, 8e5) == pytest.approx(8e5, rel=1e-12)
+    with pytest.raises(LevelSetError, match="not a number at -1"):
+        level_before(torch.log, -0.1)
+
+
+def test_what_many_alike_rays_predict_beyond_the_box_is_not_reached() -> None:
+    f = lambda z: z.square().sum(1)  # noqa: E731
+    u = directions(200, torch.zeros(50).double(), torch.Generator().manual_seed(0))
+    few = torch.linspace(0, 199, 4).long()
+    u[few, 0] = -u[few, 0].abs()  # the rays that are looked at first do not meet the wall
+    wall = torch.full((50,), 10.0).double()
+    wall[0] = 0.1
+    found = radius(f, torch.zeros(50).double(), u, 2.0, box=(-10.0, wall))
+    inside = 2**0.5 * u[:, 0] <= 0.1
+    assert 0 < inside.sum() < 200
+    assert torch.equal(found.reached, inside)
+    assert torch.equal(found.radius.isnan(), ~inside)
+
+
+@pytest.mark.parametrize(
+    ("f", "dimension", "level"),
+    [
+        (lambda z: z.square().sum(1) * (-z.square().sum(1) / 2).exp(), 2, 0.5),
+        (lambda z: z.norm(dim=1).sqrt(), 40, 2.1),
+    ],
+)
+@pytest.mark.parametrize("n", [20, 200])
+def test_a_function_that_bends_down_is_refused_on_few_rays_and_on_many(
+    f: Callable[[Tensor], Tensor], dimension: int, level: float, n: int
+) -> None:
+    centre = torch.zeros(dimension).double()
+    with pytest.raises(NotConvexAlongRay, match=r"ray \d+, direction \("):
+        radius(f, centre, directions(n, centre, torch.Generator().manual_seed(0)), level)
+
+
+def test_a_start_outside_the_box_and_a_direction_of_nan_are_not_reached() -> None:
+    f = lambda z: z.square().sum(1)  # noqa: E731
+    u = torch.tensor([[1.0, 0.0], [torch.nan, 0.0]]).double()
+    found = radius(f, torch.zeros(2).double(), u, 1.0, box=(-10.0, torch.tensor([-5.0, 10.0])))
+    assert not found.reached.any()
+
+
+@pytest.mark.parametrize("n", [20, 200])
+def test_a_module_that_cancels_in_float32_is_solved_in_float64(n: int) -> None:
+    class Cancels(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return (z + 1000).square().sum(1) - 2000 * z.sum(1) - 1e6 * z.shape[1]
+
+    u = directions(n, torch.zeros(2).double(), torch.Generator().manual_seed(0))
+    found = radius(Cancels(), torch.zeros(2).double(), u, 1.0)
+    assert (found.radius - 1).abs().max() < 1e-6
+
+
+def test_a_module_that_computes_in_float64_by_itself_is_solved_so() -> None:
+    class Widens(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return z.double().square().sum(1)
+
+    u = directions(20, torch.zeros(2).double(), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(
+        radius(Widens(), torch.zeros(2).double(), u, 4.0).radius, torch.full((20,), 2.0).double()
+    )
+
+
+def test_more_than_one_value_a_point_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"shape \(1, 10\)"):
+        radius(nn.Linear(2, 10).double(), torch.zeros(2).double(), torch.eye(2).double(), 1.0)

@@ -38,6 +38,22 @@ def test_depth_starts_where_it_says():
     assert [row["layer"] for row in rows] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
+@pytest.mark.parametrize("correlation", [0.3, 0.5])
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+@pytest.mark.parametrize("width", [20, 100])
+def test_eq5_6_at_depth_hold_for_one_layer_and_then_understate_the_variance(width, slope, correlation):
+    """The second layer's inputs are no longer Gaussian: the chapter's finding, at each alpha and rho."""
+    draw = signal_samples.two_point_
+    rows = signal_studies.depth(
+        width, 3, start="gaussian", correlation=correlation, slope=slope, networks=2000, draw=draw
+    )
+    z = {(r["layer"], r["moment"]): (r["measured"] - r["recursion"]) / (r["error"] or 1) for r in rows}
+    assert all(abs(z[1, moment]) < 4 for moment in signal_studies.MOMENTS)
+    assert all(abs(z[layer, "mean"]) < 4 for layer in (2, 3))
+    assert z[2, "variance"] > 4
+    assert z[3, "variance"] > 4
+
+
 def test_b4_measured_growth_follows_the_eigenvalues():
     predicted = signal_stability.predicted_growth(60)
     for row in signal_stability.growth((60,), networks=400):

@@ -29,7 +29,14 @@ from invex.analysis.rays import (
     name_of,
     value,
 )
-from invex.analysis.sampling import directions, log_density_correction, normals, resample, shake_and_bake
+from invex.analysis.sampling import (
+    directions,
+    elongation,
+    log_density_correction,
+    normals,
+    resample,
+    shake_and_bake,
+)
 from invex.analysis.spherical import from_angles, to_angles
 
 __all__ = [
@@ -53,7 +60,7 @@ __all__ = [
 def level_before(
     head: Callable[[Tensor], Tensor], level: float, *, like: Tensor | None = None, limit: float = 1e6
 ) -> float:
-    """The level of f at which a strictly increasing head g reaches `level`: g^-1(level), by bracketing.
+    """The level of f at which a strictly monotone head g reaches `level`: g^-1(level), by bracketing.
 
     Args:
         head: g, of a tensor (1,).
@@ -63,19 +70,22 @@ def level_before(
 
     Raises:
         LevelNotReached: g does not reach the level between -limit and limit.
+        LevelSetError: g is not a number on the way.
     """
-
     like = torch.empty(0, dtype=torch.float64) if like is None else like
 
     def gap(y: float) -> float:
         with torch.no_grad():
-            return float(head(like.new_tensor([y]))) - level
+            found = float(head(like.new_tensor([y]))) - level
+        if math.isnan(found):
+            raise LevelSetError(f"the head is not a number at {y:g}")
+        return found
 
     reach = 1.0
-    while gap(-reach) > 0 or gap(reach) < 0:
-        reach *= 2
-        if reach > limit:
+    while gap(-reach) * gap(reach) > 0:
+        if reach >= limit:
             raise LevelNotReached(f"the head does not reach {level:g} between {-limit:g} and {limit:g}")
+        reach = min(2 * reach, limit)
     return brentq(gap, -reach, reach, xtol=1e-14)
 
 
@@ -156,16 +166,30 @@ class LevelSet:
 
         Args:
             n: how many.
-            steps: by default 8 + 2 d.
+            steps: by default at least 8 + 2 d, and 2 d times the largest variance of the points over the mean
+                one: what it takes to go along a set that is longer in some directions.
             generator: source of randomness, on the centre's device.
+
+        Raises:
+            UnboundedLevelSet: without a box, the level is not reached in a direction drawn.
+            LevelNotReached: within the box, in none.
         """
         candidates = self.points(directions(max(4 * n, 256), self.centre, generator))
         candidates = candidates[~candidates.isnan().any(1)]
+        if not len(candidates):
+            raise LevelNotReached(f"no ray from the centre reaches the level {self.level:g} within the box")
         weight = log_density_correction(candidates - self.centre, normals(self.f, candidates, self.chunk))
         points = resample(candidates, weight, n, generator)
-        steps = 8 + 2 * len(self.centre) if steps is None else steps
         options: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
-        return shake_and_bake(self.f, points, self.level, steps, generator=generator, **options)
+        wanted, taken = 8 + 2 * len(self.centre) if steps is None else steps, 0
+        while taken < wanted:
+            points = shake_and_bake(
+                self.f, points, self.level, wanted - taken, generator=generator, **options
+            )
+            taken = wanted
+            if steps is None:
+                wanted = int(2 * len(self.centre) * elongation(points))
+        return points
 
     def retract(self, points: Tensor) -> Tensor:
         """Points (n, d) moved to the set along their rays from the centre."""
@@ -240,7 +264,10 @@ class LevelSet:
         for _ in range(steps):
             drawn = directions(len(points), self.centre, generator) if way is None else way
             along = tangential(drawn, normals(self.f, points, self.chunk))
-            along = along / along.norm(dim=1, keepdim=True)
+            length = along.norm(dim=1, keepdim=True)
+            if bool((length <= 1e2 * torch.finfo(length.dtype).eps * drawn.norm(dim=1, keepdim=True)).any()):
+                raise ValueError("a direction of the walk has no part along the set")
+            along = along / length
             points = self.retract(points + size * along)
             way = None if way is None else along
             trail.append(points)

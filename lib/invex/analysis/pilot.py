@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invex.analysis.rays import Rays
+from invex.analysis.rays import NotConvexAlongRay, Rays
 from invex.analysis.secant import by_values
 
 NEAR = 32
@@ -86,6 +86,7 @@ def _ladder(rays: Rays, length: Tensor) -> tuple[Tensor, float]:
     depth = -here.origin.view(FEW, -1)[:, 0].double()
     climbed[(r >= here.cap).view(FEW, -1)] = torch.nan
     after = (climbed >= depth[:, None]).int().argmax(1).clamp(1, len(DISTANCES) - 2)
+    _refuse_bend(here, climbed, after, torch.finfo(r.dtype).eps)
     below, above, beyond = (climbed.gather(1, after[:, None] + k)[:, 0].log() for k in (-1, 0, 1))
     power, bend, part = above - below, beyond - 2 * above + below, depth.log() - below
     share = part / power
@@ -96,6 +97,20 @@ def _ladder(rays: Rays, length: Tensor) -> tuple[Tensor, float]:
     radius = step * (DISTANCES.to(share)[after - 1] + share)
     slope = ((power + bend * (share - 0.5)) / step * depth).log() - radius
     return torch.stack([radius, slope], 1), float(bend.mean()) / step**2
+
+
+def _refuse_bend(here: Rays, climbed: Tensor, after: Tensor, eps: float) -> None:
+    """A chord is no steeper than the next, which is twice as long; looked at up to two after the level."""
+    before = torch.cat([torch.zeros_like(climbed[:, :1]), climbed[:, :-2]], 1)
+    middle, end = climbed[:, :-1], climbed[:, 1:]
+    first = torch.arange(middle.shape[1], device=after.device) == 0  # from the centre: as long as the next
+    rise = torch.where(first, 1.0, 2.0) * (middle - before)
+    size = before.abs() + middle.abs() + end.abs() + here.origin.view(climbed.shape)[:, 1:].abs()
+    bent = (end - middle < rise - eps**0.5 * (size + abs(here.level))) & (
+        torch.arange(middle.shape[1], device=after.device) <= after[:, None]
+    )
+    first_rung = torch.arange(len(bent), device=after.device) * climbed.shape[1]
+    here.refuse(bent.any(1), first_rung, NotConvexAlongRay, "f is not convex along it")
 
 
 def _interpolate(unit: Tensor, few: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,13 @@
 """The radius at which a convex function reaches a level, on all rays at once (Nesterov et al., Sec. 3.3)."""
 
+from contextlib import suppress
+
 import torch
 from torch import Tensor
 
 from invex.analysis import pilot
 from invex.analysis.newton import Radii, newton
-from invex.analysis.rays import Box, Function, LevelNotReached, Rays, exit_radius, value
+from invex.analysis.rays import Box, Function, LevelNotReached, LevelSetError, Rays, exit_radius, value
 from invex.analysis.secant import by_values
 
 PRECISION = {torch.float64: 1e-9, torch.float32: 8e-6}
@@ -48,7 +50,8 @@ def radius(
 
     Raises:
         LevelNotReached: the level is below f at the start of a ray.
-        NotConvexAlongRay: f contradicts convexity on a ray.
+        NotConvexAlongRay: f contradicts convexity where it was evaluated; of many rays that are much alike,
+            most are evaluated at their end alone.
     """
     parts = []
     for first in range(0, len(directions), chunk):
@@ -76,7 +79,7 @@ def _solve(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:
     everything = torch.arange(len(size), device=size.device)
     why = f"it starts above the level {rays.level:g}"
     rays.refuse(rays.origin > 2 * accept, everything, LevelNotReached, why)
-    found, slope = _search(rays.in_single_precision() or rays, size, accept, start)
+    found, slope = _first(rays, size, accept, start)
     _refine(rays, found, slope, accept)
     doubtful = ~(found.residual.abs() <= accept)
     if bool(doubtful.any()):
@@ -85,8 +88,18 @@ def _solve(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:
         found.radius[doubtful], found.residual[doubtful] = again.radius, again.residual
         found.reached[doubtful] = again.reached
         found.iterations += again.iterations
+    found.reached &= (found.radius >= 0) & (found.radius <= rays.cap)
     found.radius[~found.reached] = found.residual[~found.reached] = torch.nan
     return found
+
+
+def _first(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> tuple[Radii, Tensor]:
+    """The first search, in float32 where that is possible and finds no fault: f may cancel there."""
+    rounded = rays.in_single_precision()
+    if rounded is not None:
+        with suppress(LevelSetError):
+            return _search(rounded, size, accept, start)
+    return _search(rays, size, accept, start)
 
 
 def _search(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> tuple[Radii, Tensor]:
@@ -94,8 +107,10 @@ def _search(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> t
     close = (COARSE * size).to(rays.origin.dtype)
     if start is None:
         guess = pilot.guess(rays, close)
-        gap = guess.radius_error * guess.radius * guess.slope
-        if bool((gap * min(1.0, guess.slope_error) <= accept).all()):
+        climb = guess.radius * guess.slope
+        gap = guess.radius_error * climb
+        steep = climb >= -rays.origin * (1 - torch.finfo(climb.dtype).eps ** 0.25)  # as f is convex
+        if bool((steep & (gap * min(1.0, guess.slope_error) <= accept)).all()):
             found = Radii(
                 guess.radius, torch.ones_like(gap, dtype=torch.bool), torch.full_like(gap, torch.nan), 0
             )

@@ -42,8 +42,14 @@ def value(f: Function, points: Tensor) -> Tensor:
 
 
 def flat(values: Tensor) -> Tensor:
-    """(n, 1) or (n,) as (n,)."""
-    return values[:, 0] if values.dim() == 2 else values
+    """(n, 1) or (n,) as (n,); ValueError for anything else, such as the logits of a classifier."""
+    if values.dim() == 2 and values.shape[1] == 1:
+        return values[:, 0]
+    if values.dim() != 1:
+        raise ValueError(
+            f"f gives values of shape {tuple(values.shape)}; one a point is needed: (n,) or (n, 1)"
+        )
+    return values
 
 
 def name_of(point: Tensor) -> str:
@@ -119,10 +125,10 @@ class Rays:
         parts = {part: getattr(self, part).float() for part in ("centre", "directions", "origin", "cap")}
         rounded = replace(self, f=_rounded(self.f), **parts)
         try:
-            value(rounded.f, rounded.directions[:1])
+            single = value(rounded.f, rounded.directions[:1]).dtype == torch.float32
         except RuntimeError:  # it holds float64 tensors that are neither parameters nor buffers
             return None
-        return rounded
+        return rounded if single else None
 
 
 def _rounded(module: nn.Module) -> Function:

@@ -49,6 +49,14 @@ def resample(points: Tensor, log_weight: Tensor, n: int, generator: torch.Genera
     return points[torch.multinomial(weight, n, replacement=True, generator=generator)]
 
 
+def elongation(points: Tensor) -> float:
+    """Largest variance of points (n, d) in any direction over the mean one, less what few points feign."""
+    n, d = points.shape
+    variances = torch.linalg.svdvals(points - points.mean(0)).square()
+    feigned = (1 + (d / n) ** 0.5) ** 2  # of white noise (Marchenko & Pastur, 1967)
+    return float(variances[0] / (variances.sum() / d) / feigned)
+
+
 def shake_and_bake(
     f: Function,
     points: Tensor,

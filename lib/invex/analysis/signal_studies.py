@@ -82,6 +82,7 @@ def depth(
     *,
     start: Start = "lecun",
     correlation: float = 0.5,
+    slope: float = 0.0,
     bias_noise: float = 0.0,
     networks: int = 200,
     draw: Draw = log_normal_,
@@ -94,14 +95,16 @@ def depth(
     the latter with a first principled layer that lifts the correlation from 0 to that of the fixed point.
     """
     source = Generator(device).manual_seed(seed)
-    layer = principled(width, correlation=correlation, bias_noise=bias_noise)
-    first = lifting(width, correlation=correlation) if start == "lifted" else layer
+    layer = principled(width, correlation=correlation, slope=slope, bias_noise=bias_noise)
+    first = lifting(width, correlation=correlation, slope=slope) if start == "lifted" else layer
     rho = correlation if start == "gaussian" else 0.0
     features = gaussian_features(networks, width, correlation=rho, generator=source, device=device)
     sequence = [first] + [layer] * (layers - 1)
-    for index, state in enumerate(signal.trajectory(signal.moments(0, 1, rho), sequence, [width] * layers)):
+    expected = signal.trajectory(signal.moments(0, 1, rho), sequence, [width] * layers, slope)
+    for index, state in enumerate(expected):
         if index:
-            features = random_layer(features, width, sequence[index - 1], draw=draw, generator=source)
+            here = sequence[index - 1]
+            features = random_layer(features, width, here, slope=slope, draw=draw, generator=source)
         yield from _beside(index, measure(features), state)
 
 
@@ -118,11 +121,12 @@ def fates(width: int, layers: int, *, networks: int = 1000, seed: int = 0) -> tu
     return (variance < 0.01).double().mean().item(), (variance > 10).double().mean().item()
 
 
-def lifting(fan_in: int, *, correlation: float = 0.5) -> LayerMoments:
+def lifting(fan_in: int, *, correlation: float = 0.5, slope: float = 0.0) -> LayerMoments:
     """Moments that take uncorrelated features with mean 0 and variance 1 to this correlation (Eq. 5, 6)."""
-    layer = principled(fan_in, correlation=correlation)
-    weight_mean = math.sqrt(correlation / covariance_gain(0.0, fan_in))
-    return layer._replace(weight_mean=weight_mean, bias_mean=-fan_in * weight_mean * math.sqrt(kernel(0.0)))
+    layer = principled(fan_in, correlation=correlation, slope=slope)
+    weight_mean = math.sqrt(correlation / covariance_gain(0.0, fan_in, slope))
+    bias_mean = -fan_in * weight_mean * math.sqrt(kernel(0.0, slope))
+    return layer._replace(weight_mean=weight_mean, bias_mean=bias_mean)
 
 
 def panels(
