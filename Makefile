@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 STAMP   = $(VENV)/.$(1)-$(shell cat requirements.txt requirements-test.txt pyproject.toml | cksum | cut -d' ' -f1)
 BOOK   := $(call STAMP,book)
 TEST   := $(call STAMP,test)
+QUIET   = $$([ -t 1 ] || echo --quiet)
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: env book test lock clean
@@ -24,12 +25,12 @@ $(BOOK):
 	@echo "Making the environment in $(VENV) (a few minutes, once)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v != (3, 11) and f"The lock is for Python 3.11, this is {v[0]}.{v[1]}: name one with make PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --no-deps -e .
 	@rm -f $(VENV)/.book-* && touch $@
 
 $(TEST): $(BOOK)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -r requirements-test.txt
 	@rm -f $(VENV)/.test-* && touch $@
 
 lock:

@@ -13,7 +13,7 @@ from invex.nn.train import Examples, Settings, train
 from torch import Tensor
 
 from benchmarks import harness
-from benchmarks.icnn_step import BATCH, examples, make
+from benchmarks.icnn_step import BATCH, LIMIT, examples, limit, make
 
 BENCH, PEER = "icnn-seeds", "one network after another"
 STEPS_AN_EPOCH = 20
@@ -33,10 +33,10 @@ def row(width: int, seeds: range, device: str) -> dict[str, object]:
     pair = together(cases, width, data, checked), alone(cases, width, data, checked)
     error = max(float(((a - b).abs() / b.clamp(min=1)).max()) for a, b in zip(*pair, strict=True))
     words = {"width": width, "layers": 5, "networks": len(cases), "compared_steps": checked * STEPS_AN_EPOCH}
-    work = STEPS_AN_EPOCH * len(cases)
     return harness.row(
-        BENCH, harness.case(**words), PEER, timing, unit="ms", work=work, error=error, tolerance=1e-4
-    )
+        BENCH, harness.case(**words), PEER, timing, unit="ms", work=STEPS_AN_EPOCH * len(cases),
+        limit=limit(width, 5, BATCH, torch.float32, device), limit_of=LIMIT, error=error, tolerance=1e-4,
+    )  # fmt: skip
 
 
 def alone(cases: list[tuple[str, int]], width: int, data: Examples, epochs: int) -> list[Tensor]:

@@ -85,6 +85,12 @@ def name_folded_code(soup: BeautifulSoup) -> None:
             del summary["aria-label"]
 
 
+def launch_sources(soup: BeautifulSoup) -> None:
+    """The repository holds chapters as text, which Jupyter opens as notebooks; the theme links the latter."""
+    for link in soup.select("a[href*='urlpath=lab/tree/'][href$='.ipynb']"):
+        link["href"] = str(link["href"]).removesuffix(".ipynb") + ".md"
+
+
 def flatten_source(soup: BeautifulSoup) -> None:
     """Preformatted source takes no blocks."""
     for block in soup.select("pre div.viewcode-block"):
@@ -176,6 +182,7 @@ FIXES = (
     make_logo_navigation,
     make_asides_notes,
     name_folded_code,
+    launch_sources,
     flatten_source,
     make_equations_scroll,
     fill_print_title,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,8 +51,8 @@ def recorded() -> Iterator[Config]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[BeautifulSoup, dict[str, dict]]:
-    """The chapter's page, and what it registered, from records of which those with rho = 0.1 are stale."""
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chapter rerun from records of which those with rho = 0.1 are stale."""
     root = tmp_path_factory.mktemp("made-up")
     shutil.copytree(ROOT / "book", root / "book", ignore=shutil.ignore_patterns("records"))
     for name in ("_config.yml", "_toc.yml", "static_vendor"):
@@ -69,8 +70,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[BeautifulSoup, dict[
     environment = {"INVEX_ROOT": str(root), "PATH": "/usr/bin:/bin", "HOME": str(root)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=root)
     assert done.returncode == 0, done.stdout + done.stderr
-    results = next((root / "out").rglob("results.json")).read_text(encoding="utf-8")
-    html = (root / "out" / "html" / f"{CHAPTER}.html").read_text(encoding="utf-8")
+    return root / "out"
+
+
+@pytest.fixture(scope="module")
+def page(out: Path) -> tuple[BeautifulSoup, dict[str, dict]]:
+    """The chapter's page, and what it registered."""
+    results = next(out.rglob("results.json")).read_text(encoding="utf-8")
+    html = (out / "html" / f"{CHAPTER}.html").read_text(encoding="utf-8")
     return BeautifulSoup(html, "html.parser"), json.loads(results)
 
 
@@ -122,3 +129,16 @@ def test_the_table_has_a_row_for_each_data_set_and_method(page) -> None:
     rows = [row.get_text(" ", strip=True) for row in figure(page, "fig2-ends").select("tbody tr")]
     assert len(rows) == 8
     assert rows[0].startswith("MNIST non-convex 0.05")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_partial_and_stale_badges_are_accessible(browser: Any, axe: str, out: Path, theme: str) -> None:
+    shown = browser.new_context(color_scheme=theme).new_page()
+    shown.goto((out / "html" / f"{CHAPTER}.html").as_uri())
+    shown.evaluate(axe)
+    found = shown.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert shown.locator(".ix-badge-partial").count() > 1
+    assert shown.locator(".ix-badge-stale").count() == 1
+    shown.context.close()
+    assert not [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found]

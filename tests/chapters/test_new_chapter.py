@@ -101,14 +101,26 @@ def test_its_figure_and_record_are_on_the_page(book: Path) -> None:
     assert 'id="tiny-decay"' in page
     assert "It decays." in page
     assert (book / "_build" / "html" / "figures" / "tiny-decay" / "tiny-decay.csv").is_file()
-    assert len(list((book / "book" / "records" / "steady").glob("*.json"))) == 6
+    records = [json.loads(path.read_text()) for path in (book / "book" / "records" / "steady").glob("*.json")]
+    assert len(records) == 6
+    assert f"<dd>{records[0]['provenance']['code']['digest']}</dd>" in page
+
+
+def test_its_claim_is_on_the_page_with_its_verdict(book: Path) -> None:
+    page = (book / "_build" / "html" / "part" / "tiny.html").read_text()
+    result = page[page.index('id="tiny-decay--final"') :].partition("</p>")[0]
+    assert "1.15" in result
+    assert "reproduced" in result
 
 
 def test_its_claim_is_in_the_ledger_and_on_the_ledger_page(book: Path) -> None:
     ledger = json.loads(invex(book, "ledger", "--json").stdout)
     claim = next(c for a in ledger["artefacts"] for c in a["claims"] if c["id"] == "tiny-decay/final")
     assert (claim["verdict"], claim["n"]) == ("reproduced", 3)
-    assert "Loss at the end" in (book / "_build" / "html" / "ledger.html").read_text()
+    page = (book / "_build" / "html" / "ledger.html").read_text()
+    assert "Loss at the end" in page
+    assert 'id="ledger-tiny-decay"' in page
+    assert "part/tiny.html#tiny-decay" in page
 
 
 def test_a_wrong_value_would_be_called_different(book: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The recorded experiment: its grid, and a quick run of it end to end."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from invex.experiments import learning_dynamics
@@ -32,6 +34,19 @@ def test_quick_runs_give_curves_and_metrics() -> None:
         assert outcome.data.keys() == {"digits train", "digits test"}
     final = {config.method: outcome.metrics["final_loss"] for config, outcome in outcomes.items()}
     assert final["non-convex"] < final["ICNN"]
+
+
+def test_a_run_on_a_subset_says_so(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for split in ("train", "test"):
+        np.save(tmp_path / f"{split}-images.npy", random.integers(0, 256, (50, 28, 28, 1), dtype=np.uint8))
+        np.save(tmp_path / f"{split}-labels.npy", np.arange(50) % 10)
+    config = Config("mnist", 1, "non-convex", 0, epochs=1, every=1)
+    ((_, outcome),) = run([config], device="cpu", folder=tmp_path, progress=silent)
+    assert outcome.failed is None
+    assert outcome.data["mnist train"].endswith(
+        "(5 of 6000 train images a class (50 of 60,000 train images))"
+    )
 
 
 def test_a_diverged_run_is_a_failed_outcome_with_its_step(monkeypatch: pytest.MonkeyPatch) -> None:

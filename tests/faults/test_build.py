@@ -156,9 +156,11 @@ def test_a_site_that_cannot_be_moved_in_leaves_the_old_one(tmp_path: Path) -> No
     [
         (["run", "part/third"], ["'part/third'", "part/first", "part/second"]),
         (["run", "part/first", "-p", "scal=3"], ["'scal'", "scale=2.0", "seed=0"]),
-        (["run", "part/first", "-p", "scale=wide"], ["scale='wide'", "float"]),
+        (["run", "part/first", "-p", "scale=wide"], ["scale='wide'", "float", "scale=2.0", "seed=0"]),
         (["run", "part/first", "-p", "seed=1.5"], ["seed='1.5'", "int"]),
         (["run", "part/first", "--profile", "slow"], ["'slow'", "recorded"]),
+        (["run", "part/first", "-p", "profile=slow"], ["profile 'slow'", "recorded"]),
+        (["run", "part/first", "-p", "device=tpu"], ["device 'tpu'", "cuda"]),
         (["build", "part/third"], ["'part/third'", "part/first"]),
     ],
 )

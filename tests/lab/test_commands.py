@@ -52,6 +52,16 @@ def test_data_prepares_from_a_folder_and_names_the_subset(invex, tmp_path):
     assert (tmp_path / "data" / "mnist" / "train-images.npy").exists()
 
 
+def test_a_damaged_file_of_the_readers_is_named_and_left_alone(invex, tmp_path):
+    path = tmp_path / "mine" / "cifar10" / "cifar-10-python.tar.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half of it")
+    done = invex("data", "cifar10", "--from", str(tmp_path / "mine"))
+    assert done.exit_code == 1
+    assert f"{path} is truncated or not the published file (wrong SHA-256)" in done.stderr
+    assert path.read_bytes() == b"half of it"
+
+
 def test_data_that_cannot_be_had_is_named(invex, tmp_path):
     done = invex("data", "mnist", "--from", str(tmp_path / "nowhere"))
     assert done.exit_code == 1

@@ -85,6 +85,15 @@ def test_only_what_fits_into_the_budget_is_started(plan, clock):
     assert len(sweep.missing(plan)) == 3
 
 
+def test_a_run_without_a_prediction_is_given_up_at_the_deadline(plan, clock):
+    said = []
+    report = sweep.sweep(replace(plan, deadline=clock.now + 0.05), ended=said.append)
+    assert (report.recorded, report.raised) == ([], {})
+    assert said == ["defaults: given up at the end of the budget"]
+    assert clock.now <= 1000.1
+    assert len(sweep.sweep(plan).recorded) == 6
+
+
 def test_recorded_times_of_this_hardware_predict_the_next_sweep(plan, clock):
     sweep.sweep(replace(plan, configs=plan.configs[:1]))
     assert sweep.sweep(replace(plan, deadline=clock.now + 0.1)).recorded == []

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from invex.nn import stack as stack_module
 from invex.nn.classifier import METHODS, Classifier, classifier
 from invex.nn.stack import Stack, select
 from invex.nn.train import cross_entropy as summed
@@ -22,8 +23,13 @@ def batch(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x, torch.randint(0, 4, (count, 7), generator=generator)
 
 
+@pytest.mark.parametrize("batched", [False, True])
 @pytest.mark.parametrize("positivity", ["projection", "exponential"])
-def test_loss_and_gradients_equal_autograd(positivity: str) -> None:
+def test_loss_and_gradients_equal_autograd(
+    monkeypatch: pytest.MonkeyPatch, positivity: str, batched: bool
+) -> None:
+    if batched:  # the products of a GPU
+        monkeypatch.setattr(stack_module, "_batched", lambda x: len(x) > 1)
     stack, (x, y) = Stack(networks(positivity)), batch(4)
     hidden = stack.forward(x)
     losses, delta = summed(hidden[-1], y)

@@ -4,11 +4,24 @@ import copy
 
 import pytest
 import torch
+from invex.nn import stack as stack_module
 from invex.nn.classifier import METHODS, Classifier, classifier
 from invex.nn.precision import faster_precision, flushed_denormals
 from invex.nn.stack import Stack
-from invex.nn.train import Adam, Examples, Settings, cross_entropy, evaluate, networks_at_once, step, train
+from invex.nn.train import (
+    ORDER,
+    Adam,
+    Examples,
+    Settings,
+    _epoch,
+    cross_entropy,
+    evaluate,
+    networks_at_once,
+    step,
+    train,
+)
 from torch import Generator, Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 WIDTH, CLASSES = 24, 6
 SIZES = (WIDTH, WIDTH, WIDTH, WIDTH, CLASSES)
@@ -91,8 +104,13 @@ def test_without_projection_weights_go_negative_and_convexity_is_lost(
     assert excess.max() > 1e-3
 
 
+@pytest.mark.parametrize("batched", [False, True])
 @pytest.mark.parametrize("positivity", ["projection", "exponential"])
-def test_a_network_in_a_stack_equals_its_single_run(positivity: str) -> None:
+def test_a_network_in_a_stack_equals_its_single_run(
+    monkeypatch: pytest.MonkeyPatch, positivity: str, batched: bool
+) -> None:
+    if batched:  # the products of a GPU
+        monkeypatch.setattr(stack_module, "_batched", lambda x: len(x) > 1)
     cases = [(method, seed) for seed in (0, 1) for method in METHODS]
     together = [network(*case, positivity=positivity) for case in cases]
     runs = train(together, [seed for _, seed in cases], examples(), SETTINGS)
@@ -112,6 +130,40 @@ def test_a_diverging_network_fails_alone_with_its_step() -> None:
         seed = 0 if run is runs[0] else 2
         torch.testing.assert_close(run.losses, train([start], [seed], examples(), SETTINGS)[0].losses)
     assert len(runs[1].losses) < len(runs[0].losses)
+
+
+def test_the_step_of_a_failure_is_that_of_its_first_bad_batch() -> None:
+    """One example is infinite: training fails in the batch that the seed's order puts it into."""
+    data, seed = examples(), 3
+    order = Generator().manual_seed(ORDER + seed)
+    fitted = torch.randperm(400, generator=order)[40:]
+    place = 200
+    inputs = data.inputs.float()
+    inputs[fitted[torch.randperm(360, generator=order)[place]], 0] = torch.inf
+    bad = Examples(inputs, data.targets, data.scale, data.shift)
+    run = train([network("non-convex")], [seed], bad, SETTINGS)[0]
+    assert run.failed == place // 32 == 6
+    assert run.losses[:6].isfinite().all()
+
+
+def test_no_step_waits_for_the_device() -> None:
+    """Reading a number of a tensor is what makes the host wait."""
+
+    class Reads(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.count += func is torch.ops.aten._local_scalar_dense.default
+            return func(*args, **(kwargs or {}))
+
+    stack, data = Stack([network(method) for method in METHODS]), examples()
+    optimiser, order = Adam(stack), torch.arange(320).expand(4, -1)
+    with torch.no_grad(), Reads() as reads:
+        losses = _epoch(stack, optimiser, data, order, 32)
+    assert reads.count == 0
+    with Reads() as reads:
+        losses[-1, 0].item()
+    assert reads.count == 1
 
 
 def test_when_all_diverge_training_ends() -> None:

@@ -1,17 +1,13 @@
-"""The whole book built once per session at the quick profile, and a browser to look at it."""
+"""The whole book built once per session at the quick profile."""
 
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -51,31 +47,3 @@ def visited(site: Path, pages: list[str]) -> list[str]:
     """Pages to open in the browser; the source listings are all alike, so three stand for them."""
     listings = sorted((page for page in pages if page.startswith("_modules/")), key=len)
     return [page for page in pages if not page.startswith("_modules/")] + [listings[0], *listings[-2:]]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    pytest.skip("Chromium is not installed")
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="session")
-def node_modules() -> Path:
-    folder = Path(__file__).with_name("node_modules")
-    if not shutil.which("node"):
-        pytest.skip("Node is not installed")
-    if not (folder / "html-validate").is_dir() or not (folder / "axe-core").is_dir():
-        pytest.skip("axe-core and html-validate are not installed: run `npm ci` in tests/site")
-    return folder

@@ -11,11 +11,6 @@ LOUD = ("error", "warning", "assert")
 SIZES = {"wide": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
-@pytest.fixture(scope="session")
-def axe(node_modules: Path) -> str:
-    return (node_modules / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-
-
 def opened(browser: Any, theme: str, size: str) -> tuple[Any, list[str]]:
     """A first visit in a theme of the system, and the list that complaints and off-site requests go to."""
     page, complaints = browser.new_context(viewport=SIZES[size], color_scheme=theme).new_page(), []

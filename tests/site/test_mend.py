@@ -34,6 +34,10 @@ FAULTS = {
         '<details class="hide"><summary aria-label="Toggle"><p>Draw</p><p>Draw</p></summary></details>',
         '<details class="hide"><summary>Draw</summary></details>',
     ),
+    "launch_sources": (
+        '<a href="https://b/v2/gh/o/r/main?urlpath=lab/tree/book/a.ipynb">Binder</a>',
+        '<a href="https://b/v2/gh/o/r/main?urlpath=lab/tree/book/a.md">Binder</a>',
+    ),
     "flatten_source": (
         '<pre><div class="viewcode-block">x</div></pre>',
         '<pre><span class="viewcode-block">x</span></pre>',

@@ -4,13 +4,19 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
+from invex.lab import provenance
+from invex.press import site as press_site
+from invex.press.book import Book
 from invex.press.claims import VERDICTS
 
+ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name(".htmlvalidate.json")
 
 
@@ -95,3 +101,27 @@ def test_html_is_valid(site: Path, pages: list[str], node_modules: Path, tmp_pat
         for fault in page["messages"]
     ]
     assert not faults, "\n".join(faults[:20])
+
+
+def test_the_status_page_has_device_time_and_versions(soups: dict[str, BeautifulSoup]) -> None:
+    chapters, made = (
+        [[cell.get_text() for cell in row.select("td")] for row in table.select("tbody tr")]
+        for table in soups["status.html"].select("table")
+    )
+    assert len(chapters) == 4
+    for _, profile, device, seconds in chapters:
+        assert (profile, device) == ("quick", provenance.hardware("cpu"))
+        assert float(seconds) >= 0
+    assert dict(made)["torch"] == version("torch")
+
+
+def test_launch_buttons_appear_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = yaml.safe_load(press_site._config(Book(ROOT)))
+    assert "binderhub_url" not in plain["launch_buttons"]
+    monkeypatch.setenv("INVEX_REPOSITORY_URL", "https://github.com/someone/book")
+    named = yaml.safe_load(press_site._config(Book(ROOT)))
+    assert named["launch_buttons"]["binderhub_url"]
+    repository = named["repository"]
+    assert repository["branch"] in (ROOT / ".github" / "workflows" / "publish.yml").read_text()
+    for chapter in Book(ROOT).chapters():  # what the link names, once `launch_sources` has mended it
+        assert (ROOT / repository["path_to_book"] / f"{chapter}.md").is_file()

@@ -158,12 +158,24 @@ def obtain(name: str, folder: Path, source: Path | None = None, *, progress: boo
     if name not in SOURCES:
         return  # a stand-in, which is always there
     if source:
+        _check_given(name, source / name if (source / name).is_dir() else source)
         prepare(name, source, folder)
     elif not _whole(name, folder):
         fetch(SOURCES[name], folder / name, progress=progress)
         for stale in (folder / name).glob("*.npy"):
             stale.unlink()  # of a subset, which would be read before the published files
         prepare(name, folder, folder)
+
+
+def _check_given(name: str, folder: Path) -> None:
+    """Raise DataError where a folder of the user's has a published file that is damaged; it is left alone."""
+    import pooch
+
+    for file, digest in SOURCES[name].files.items():
+        path = folder / file
+        if path.exists() and pooch.file_hash(str(path)) != digest:
+            why = "is truncated or not the published file (wrong SHA-256)"
+            raise DataError(f"{path} {why}; get it anew, or take it out of the folder given with --from")
 
 
 def describe(name: str) -> dict[str, str | float]:

@@ -79,7 +79,7 @@ def run(
     for config in configs:
         progress(f"{config.choice}, seed {config.seed}")
         start = time.perf_counter()
-        model, curve = fit(config, device)
+        model, curve = fit(config, device, progress)
         seconds = time.perf_counter() - start
         tables = {"curve": {"epoch": list(range(config.epochs)), **curve}}
         try:
@@ -99,11 +99,13 @@ def build(config: Config) -> GenerativeModel:
     return GenerativeModel.bijective(bijection, head, sigma_x=config.sigma_x, sigma_z=config.sigma_z)
 
 
-def fit(config: Config, device: str = "cpu") -> tuple[GenerativeModel, dict[str, list[float]]]:
+def fit(
+    config: Config, device: str = "cpu", progress: Callable[[str], None] = lambda text: None
+) -> tuple[GenerativeModel, dict[str, list[float]]]:
     """Train on the 1,600 points of the grid; the model in float64 on the CPU, and each term by epoch."""
     x = synthetic.grid()
     model = build(config).to(device)
-    curve = train(model, x.to(device), synthetic.rosenbrock(x).to(device), config)
+    curve = train(model, x.to(device), synthetic.rosenbrock(x).to(device), config, progress)
     return model.double().cpu(), curve
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from invex.lab.closure import PACKAGE, CodeDigest
 from invex.lab.errors import Refused, one_of
 
+DEVICES = ("auto", "cpu", "cuda")
 PACKAGES = ("torch", "numpy", "scipy", "invex")
 
 
@@ -76,7 +77,7 @@ def resolve(device: str) -> str:
     Raises:
         Refused: unknown device, or "cuda" where torch sees none.
     """
-    if one_of(("auto", "cpu", "cuda"), "device", device) == "cpu":
+    if one_of(DEVICES, "device", device) == "cpu":
         return device
     import torch
 

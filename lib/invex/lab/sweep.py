@@ -27,6 +27,10 @@ from invex.lab.records import Outcome, Record, RecordNotWritten, Store, record
 Say = Callable[[str], None]
 
 
+class _OutOfTime(Exception):  # noqa: N818 - no error
+    """The budget ended while a run was under way."""
+
+
 @dataclass
 class Report:
     """What a sweep did: the records it wrote (failed runs among them), and the runs that raised, with why."""
@@ -72,7 +76,8 @@ def sweep(plan: Plan, say: Say = lambda text: None, ended: Say | None = None) ->
 
     A run that raises is named and the others go on. A run is not started where, going by the time measured
     for runs that differ in the seed only (else the slowest run of the experiment on this hardware), it would
-    not end before the deadline; the first run of its kind has no prediction and is started.
+    not end before the deadline; the first run of its kind has no prediction and is started. One that is still
+    under way at the deadline is given up where it next tells of its progress.
 
     Raises:
         RecordNotWritten: the disk is full or may not be written; the sweep cannot go on.
@@ -102,6 +107,11 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
     outcomes: dict[Any, Outcome] = {}
     reason = "the run gave no outcome"
 
+    def told(text: str) -> None:
+        if time.time() > plan.deadline:
+            raise _OutOfTime
+        say(text)
+
     def keep(config: Any, share: float) -> Record:
         origin = provenance(code, device=plan.device, wall_seconds=share, batch=len(configs))
         item = record(plan.experiment.name, config, plan.profile, outcomes[config], origin)
@@ -110,13 +120,15 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
 
     try:
         for config, outcome in plan.experiment.module.run(
-            tuple(configs), device=plan.device, folder=plan.data, progress=say
+            tuple(configs), device=plan.device, folder=plan.data, progress=told
         ):
             outcomes[config] = outcome
             if len(configs) > 1:
                 keep(config, (time.perf_counter() - start) / len(outcomes))
     except RecordNotWritten:
         raise
+    except _OutOfTime:
+        reason = ""
     except Exception as error:
         reason = "".join(traceback.format_exception(error)).rstrip()
     share = (time.perf_counter() - start) / len(configs)
@@ -124,9 +136,11 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
         if config in outcomes:
             report.recorded.append(keep(config, share))  # again for a batch: now its time is known
             ended(f"{label(config)}: {report.recorded[-1].failed or 'recorded'} ({share:.1f} s)")
-        else:
+        elif reason:
             report.raised[label(config)] = reason
             ended(f"{label(config)}: {reason}")
+        else:
+            ended(f"{label(config)}: given up at the end of the budget")
     return report
 
 

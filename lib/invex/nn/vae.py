@@ -4,6 +4,7 @@ Nesterov, Torres, Nagy-Huber, Parbhoo & Roth (2022), Sec. 4, Eq. 5-7.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -147,7 +148,13 @@ class Schedule:
         return rate, self.beta * (self.final_beta / self.beta) ** min(done / self.anneal, 1.0)
 
 
-def train(model: GenerativeModel, x: Tensor, y: Tensor, schedule: Schedule) -> dict[str, list[float]]:
+def train(
+    model: GenerativeModel,
+    x: Tensor,
+    y: Tensor,
+    schedule: Schedule,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, list[float]]:
     """Minimise Eq. 7 over the points x (n, d) with properties y (n,), in place, on their device.
 
     Permutations are drawn on the device and nothing is read back before the end. Returns the mean of each
@@ -162,6 +169,7 @@ def train(model: GenerativeModel, x: Tensor, y: Tensor, schedule: Schedule) -> d
         for group, factor in zip(optimiser.param_groups, (1.0, schedule.scale_rate), strict=True):
             group["lr"] = factor * rate
         curve.append(_epoch(model, x, y, optimiser, schedule, beta, generator))
+        progress(f"epoch {epoch + 1}/{schedule.epochs}")
     rows = torch.stack(curve).cpu()
     return {name: rows[:, i].tolist() for i, name in enumerate(Terms._fields)}
 

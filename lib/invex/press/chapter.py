@@ -51,8 +51,9 @@ class Chapter:
         self._in_book = made is not None
         self._folder = Path(made or self._catalogue.book.artefacts / "interactive") / profile / name
         self._root = "../" * name.count("/")
-        self._shown: dict[str, Any] = {"chapter": name, "profile": profile, "artefacts": {}, "results": {}}
         self.device = provenance.resolve(device)  # by torch's name
+        made_on = {"profile": profile, "device": provenance.hardware(self.device)}
+        self._shown: dict[str, Any] = {"chapter": name, **made_on, "artefacts": {}, "results": {}}
 
     def header(self) -> Html:
         """Show what the chapter is made from, what a rerun costs at each profile, and its command."""

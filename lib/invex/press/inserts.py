@@ -1,7 +1,9 @@
 """What is written into pages when the book is built: scoreboard, gallery, ledger, verdicts, status."""
 
+import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from invex.lab import provenance
 from invex.press import execute, ledger
@@ -24,14 +26,23 @@ def fill(book: Book, profile: str, page: str) -> str:
 
 
 def _status(book: Book, profile: str) -> str:
-    """Return the time per chapter, the device and the versions, as two tables."""
-    runs = {chapter: execute.load(book.artefacts / profile / chapter) for chapter in book.chapters()}
-    times = [(f"{{doc}}`/{name}`", run.profile, f"{run.seconds:.0f}") for name, run in runs.items() if run]
-    made = {"processor": provenance.hardware("cpu"), **provenance.versions(PACKAGES)}
+    """Return profile, device and time of each chapter, and the versions, as two tables."""
+    times = []
+    for name in book.chapters():
+        folder = book.artefacts / profile / name
+        if run := execute.load(folder):
+            times.append((f"{{doc}}`/{name}`", run.profile, _device(folder), f"{run.seconds:.0f}"))
+    made = provenance.versions(PACKAGES)
     return (
-        f"## Chapters\n\n| Chapter | Profile | Seconds |\n|:--|:--|--:|\n{_rows(times)}\n"
+        f"## Chapters\n\n| Chapter | Profile | Device | Seconds |\n|:--|:--|:--|--:|\n{_rows(times)}\n"
         f"## Made with\n\n| What | Which |\n|:--|:--|\n{_rows(made.items())}"
     )
+
+
+def _device(made: Path) -> str:
+    """Return what a chapter was computed on; nothing where it shows no result."""
+    shown = made / "results.json"
+    return str(json.loads(shown.read_text(encoding="utf-8"))["device"]) if shown.is_file() else ""
 
 
 def _rows(rows: Iterable[tuple[str, ...]]) -> str:

@@ -6,7 +6,11 @@ from typing import Any
 import jupytext
 from nbformat import NotebookNode
 
-from invex.lab.errors import Refused
+from invex.lab.errors import Refused, one_of
+from invex.lab.profiles import PROFILES
+from invex.lab.provenance import DEVICES
+
+CHOICES = {"profile": PROFILES, "device": DEVICES}
 
 
 class ParameterError(Refused):
@@ -54,7 +58,7 @@ def parse(pairs: list[str], defaults: dict[str, Any]) -> dict[str, Any]:
     """Return the values of `name=value` pairs, read as the type of each default.
 
     Raises:
-        ParameterError: naming the unknown parameter or the wrong value, and listing what exists.
+        Refused: naming the unknown parameter or the wrong value, and listing what exists.
     """
     listing = ", ".join(f"{name}={default!r}" for name, default in defaults.items())
     values = {}
@@ -62,14 +66,17 @@ def parse(pairs: list[str], defaults: dict[str, Any]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or name not in defaults:
             raise ParameterError(f"no parameter {name!r}; the chapter has: {listing}")
-        values[name] = _typed(name, text, defaults[name])
+        try:
+            values[name] = _typed(name, text, defaults[name])
+        except TypeError as error:
+            raise ParameterError(f"{error}; the chapter has: {listing}") from None
     return values
 
 
 def _typed(name: str, text: str, default: Any) -> Any:
     """Return `text` as the type of `default`; a whole number is a float where a float is the default."""
     if isinstance(default, str):
-        return text
+        return one_of(CHOICES[name], name, text) if name in CHOICES else text
     try:
         value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (ValueError, SyntaxError):
@@ -77,6 +84,5 @@ def _typed(name: str, text: str, default: Any) -> Any:
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if default is not None and type(value) is not type(default):
-        kind = type(default).__name__
-        raise ParameterError(f"{name}={text!r} is not of type {kind}; its default is {default!r}")
+        raise TypeError(f"{name}={text!r} is not of type {type(default).__name__}")
     return value

@@ -65,7 +65,7 @@ def _config(book: Book) -> str:
     config = yaml.safe_load((book.root / "_config.yml").read_text(encoding="utf-8"))
     address = os.environ.get("INVEX_REPOSITORY_URL", "")
     if address:
-        config["repository"] = {"url": address, "path_to_book": "book"}
+        config["repository"] = {"url": address, "path_to_book": "book", "branch": "main"}
         config["launch_buttons"]["binderhub_url"] = "https://mybinder.org"
     return yaml.safe_dump(config)
 

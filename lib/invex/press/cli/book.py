@@ -44,14 +44,15 @@ def build(
     chosen = [one_of(book.chapters(), "chapter", name) for name in chapters or book.chapters()]
     with _alone(book.build):
         jobs, kept = execute.plan(book, chosen, profile.value)
-        with progress(len(jobs)) as (say, ended):
+        with progress(len(jobs) + 1) as (say, ended):
             done = list(execute.run(book, jobs, workers, say, ended))
-        if save_times:
-            whole = [each for each in [*kept, *done] if not each.error]
-            costs.note(book.records, [(each.chapter, each.profile, each.seconds) for each in whole])
-        if failed := [f"{each.chapter}: {each.error}" for each in done if each.error]:
-            raise site.BuildError("\n".join(failed))
-        fresh = site.publish(book, profile.value)
+            if save_times:
+                whole = [each for each in [*kept, *done] if not each.error]
+                costs.note(book.records, [(each.chapter, each.profile, each.seconds) for each in whole])
+            if failed := [f"{each.chapter}: {each.error}" for each in done if each.error]:
+                raise site.BuildError("\n".join(failed))
+            say("the site")
+            fresh = site.publish(book, profile.value)
     typer.echo(f"{len(done)} executed, {len(kept)} unchanged; site {'built' if fresh else 'unchanged'}")
     typer.echo(evaluate(book.root, book.artefacts, profile.value).summary_line())
     typer.echo(f"{book.html / 'index.html'}  ({time.perf_counter() - start:.1f} s)")
