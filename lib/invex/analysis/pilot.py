@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from invex.analysis.rays import NotConvexAlongRay, Rays
 from invex.analysis.secant import by_values
@@ -86,7 +86,7 @@ def _ladder(rays: Rays, length: Tensor) -> tuple[Tensor, float]:
     depth = -here.origin.view(FEW, -1)[:, 0].double()
     climbed[(r >= here.cap).view(FEW, -1)] = torch.nan
     after = (climbed >= depth[:, None]).int().argmax(1).clamp(1, len(DISTANCES) - 2)
-    _refuse_bend(here, climbed, after, torch.finfo(r.dtype).eps)
+    _refuse_bend(here, r, climbed, after + 1)
     below, above, beyond = (climbed.gather(1, after[:, None] + k)[:, 0].log() for k in (-1, 0, 1))
     power, bend, part = above - below, beyond - 2 * above + below, depth.log() - below
     share = part / power
@@ -99,18 +99,17 @@ def _ladder(rays: Rays, length: Tensor) -> tuple[Tensor, float]:
     return torch.stack([radius, slope], 1), float(bend.mean()) / step**2
 
 
-def _refuse_bend(here: Rays, climbed: Tensor, after: Tensor, eps: float) -> None:
-    """A chord is no steeper than the next, which is twice as long; looked at up to two after the level."""
-    before = torch.cat([torch.zeros_like(climbed[:, :1]), climbed[:, :-2]], 1)
-    middle, end = climbed[:, :-1], climbed[:, 1:]
-    first = torch.arange(middle.shape[1], device=after.device) == 0  # from the centre: as long as the next
-    rise = torch.where(first, 1.0, 2.0) * (middle - before)
-    size = before.abs() + middle.abs() + end.abs() + here.origin.view(climbed.shape)[:, 1:].abs()
-    bent = (end - middle < rise - eps**0.5 * (size + abs(here.level))) & (
-        torch.arange(middle.shape[1], device=after.device) <= after[:, None]
-    )
-    first_rung = torch.arange(len(bent), device=after.device) * climbed.shape[1]
-    here.refuse(bent.any(1), first_rung, NotConvexAlongRay, "f is not convex along it")
+def _refuse_bend(here: Rays, r: Tensor, climbed: Tensor, last: Tensor) -> None:
+    """No chord is steeper than the next: checked on each ray up to the distance with the number `last`."""
+    heights, distances = (nn.functional.pad(part, (1, 0)) for part in (climbed, r.view(climbed.shape)))
+    length = distances.diff(dim=1)
+    steepness = heights.diff(dim=1) / length
+    size = heights.abs() + here.origin.abs().view(climbed.shape)[:, :1] + abs(here.level)
+    slack = torch.finfo(r.dtype).eps ** 0.5 * (size[:, 1:-1] + size[:, 2:]) / length[:, :-1]
+    seen = torch.arange(1, climbed.shape[1], device=last.device) <= last[:, None]
+    bent = seen & (steepness.diff(dim=1) < -slack)
+    rung = torch.arange(len(bent), device=last.device) * climbed.shape[1]
+    here.refuse(bent.any(1), rung, NotConvexAlongRay, "f is not convex along it")
 
 
 def _interpolate(unit: Tensor, few: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
