@@ -174,7 +174,7 @@ def _row(
     n, rays = len(problem.directions), range(sample)
     case = harness.case(**shape.words(), n=n, peer_points=sample)
     error = max(problem.error(problem.ours()), problem.error(search(problem, rays)))
-    timing = harness.paired(problem.ours, lambda: search(problem, rays), pairs=15)
+    timing = harness.paired(problem.ours, lambda: search(problem, rays), pairs=31)
     limit = n / (3 * harness.best(problem.slopes))
     sizes = {"work": n, "their_work": sample, "limit": limit, "limit_of": LIMIT}
     return harness.row(BENCH, case, peer, timing, unit=UNIT, **sizes, error=error, tolerance=ERROR)
