@@ -11,6 +11,8 @@ import numpy as np
 from invex.data.archives import DataError
 from invex.data.images import ImageSet, load
 
+DAMAGED = "is truncated or not the published file (wrong SHA-256)"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -174,8 +176,7 @@ def _check_given(name: str, folder: Path) -> None:
     for file, digest in SOURCES[name].files.items():
         path = folder / file
         if path.exists() and pooch.file_hash(str(path)) != digest:
-            why = "is truncated or not the published file (wrong SHA-256)"
-            raise DataError(f"{path} {why}; get it anew, or take it out of the folder given with --from")
+            raise DataError(f"{path} {DAMAGED}; get it anew, or take it out of the folder given with --from")
 
 
 def describe(name: str) -> dict[str, str | float]:
@@ -196,9 +197,7 @@ def _whole(name: str, folder: Path) -> bool:
 
 
 def _not_published(source: Source, name: str, folder: Path) -> str:
-    return f"{name} is truncated or not the published file (wrong SHA-256) and was deleted; " + _way_out(
-        source, folder
-    )
+    return f"{name} {DAMAGED} and was deleted; {_way_out(source, folder)}"
 
 
 def _way_out(source: Source, folder: Path) -> str:

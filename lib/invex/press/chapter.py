@@ -221,7 +221,7 @@ class Chapter:
         """Return where the numbers come from: computed here, unless runs say otherwise."""
         here = {
             "data": dict.fromkeys(sources, ""),
-            "device": provenance.hardware(self.device),
+            "device": self._shown["device"],
             "commit": provenance.commit(),
             "code": {"digest": self._code},
             "versions": provenance.versions(),
