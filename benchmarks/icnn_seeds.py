@@ -8,7 +8,7 @@ book's runs are made one at a time.
 from collections.abc import Iterator
 
 import torch
-from invex.nn.classifier import METHODS
+from invex.nn.classifier import METHODS, Classifier
 from invex.nn.train import Examples, Settings, train
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from benchmarks import harness
 from benchmarks.icnn_step import BATCH, LIMIT, examples, limit, make
 
 BENCH, PEER = "icnn-seeds", "one network after another"
+Case = tuple[str, int]
 STEPS_AN_EPOCH = 20
 
 
@@ -28,9 +29,11 @@ def rows(full: bool) -> Iterator[dict[str, object]]:
 def row(width: int, seeds: range, device: str) -> dict[str, object]:
     cases = [(method, seed) for seed in seeds for method in METHODS]
     data = examples(width, device, STEPS_AN_EPOCH * BATCH)
-    timing = harness.paired(lambda: together(cases, width, data, 1), lambda: alone(cases, width, data, 1))
+    timed = [make(method, width, seed=seed).to(device) for method, seed in cases]
+    timing = harness.paired(lambda: curves(timed, cases, data, 1), lambda: alone(timed, cases, data, 1))
     checked = 10 if width == 64 or device == "cuda" else 1
-    pair = together(cases, width, data, checked), alone(cases, width, data, checked)
+    first, second = ([make(m, width, seed=seed).to(device) for m, seed in cases] for _ in range(2))
+    pair = curves(first, cases, data, checked), alone(second, cases, data, checked)
     error = max(float(((a - b).abs() / b.clamp(min=1)).max()) for a, b in zip(*pair, strict=True))
     words = {"width": width, "layers": 5, "networks": len(cases), "compared_steps": checked * STEPS_AN_EPOCH}
     return harness.row(
@@ -39,13 +42,13 @@ def row(width: int, seeds: range, device: str) -> dict[str, object]:
     )  # fmt: skip
 
 
-def alone(cases: list[tuple[str, int]], width: int, data: Examples, epochs: int) -> list[Tensor]:
-    """Curves of the networks of these methods and seeds, trained one after another."""
-    return [together([case], width, data, epochs)[0] for case in cases]
+def alone(networks: list[Classifier], cases: list[Case], data: Examples, epochs: int) -> list[Tensor]:
+    """Curves of these networks, trained one after another."""
+    one_by_one = zip(networks, cases, strict=True)
+    return [curves([network], [case], data, epochs)[0] for network, case in one_by_one]
 
 
-def together(cases: list[tuple[str, int]], width: int, data: Examples, epochs: int) -> list[Tensor]:
-    """Curves of the same networks, trained as one stack."""
+def curves(networks: list[Classifier], cases: list[Case], data: Examples, epochs: int) -> list[Tensor]:
+    """Curves of these networks, trained together."""
     settings = Settings(epochs=epochs, validation=0.0, precision="float32")
-    networks = [make(method, width, seed=seed).to(data.inputs.device) for method, seed in cases]
     return [run.losses for run in train(networks, [seed for _, seed in cases], data, settings)]

@@ -43,6 +43,26 @@ def test_loss_and_gradients_equal_autograd(
                 torch.testing.assert_close(found[layer][k][i], parameter.grad, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("positivity", ["projection", "exponential"])
+def test_skip_connections_may_belong_to_networks_that_are_not_convex(positivity: str) -> None:
+    """No method has such networks; `Classifier` makes them."""
+    torch.manual_seed(0)
+    free = Classifier(SIZES, convex=False, skip=True).double()
+    stack, (x, y) = Stack([*networks(positivity), free, *networks(positivity)]), batch(9)
+    assert stack.networks[0] is free
+    for layer in range(4):
+        stack.settle(layer)
+    assert torch.equal(stack.groups[1][0][0], free.layers[1].weight)
+    losses, delta = summed((hidden := stack.forward(x))[-1], y)
+    for layer, (weight, *_) in stack.gradients(hidden, delta):
+        for i, network in enumerate(stack.networks):
+            found = torch.autograd.grad(
+                cross_entropy(network(x[i]), y[i], reduction="sum"), network.layers[layer].weight
+            )[0]
+            torch.testing.assert_close(weight[i], found, rtol=1e-9, atol=1e-9)
+    assert losses.isfinite().all()
+
+
 def test_only_networks_with_skips_have_skip_weights() -> None:
     stack = Stack(networks())
     assert [len(group) for group in stack.groups] == [2, 3, 3, 3]

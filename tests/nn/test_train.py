@@ -1,12 +1,16 @@
 """The trainer against the published recipe, alone and in company, with and without a diverging network."""
 
 import copy
+from dataclasses import replace
+from itertools import count
 
 import pytest
 import torch
+from invex.nn import precision
 from invex.nn import stack as stack_module
+from invex.nn import train as train_module
 from invex.nn.classifier import METHODS, Classifier, classifier
-from invex.nn.precision import faster_precision, flushed_denormals
+from invex.nn.precision import flushed_denormals
 from invex.nn.stack import Stack
 from invex.nn.train import (
     ORDER,
@@ -132,6 +136,27 @@ def test_a_diverging_network_fails_alone_with_its_step() -> None:
     assert len(runs[1].losses) < len(runs[0].losses)
 
 
+@pytest.mark.parametrize(("place", "failed", "epochs"), [(14, 15, 1), (23, 24, 1), (35, 36, 2)])
+def test_a_network_is_frozen_as_it_was_before_the_epoch_in_which_it_fails(
+    monkeypatch: pytest.MonkeyPatch, place: int, failed: int, epochs: int
+) -> None:
+    """An update, of twelve an epoch, makes its weights infinite; with 23 and 35 the last one of an epoch."""
+    before = train([network("ICNN")], [1], examples(), replace(SETTINGS, epochs=epochs))[0].network
+    after, steps = train([network("non-convex")], [2], examples(), SETTINGS)[0], count()
+
+    def breaking(stack: Stack, *rest: Tensor | Adam) -> Tensor:
+        loss = step(stack, *rest)
+        if next(steps) == place:
+            stack.groups[0][0][0] = torch.inf
+        return loss
+
+    monkeypatch.setattr(train_module, "step", breaking)
+    bad, good = train([network("ICNN"), network("non-convex")], [1, 2], examples(), SETTINGS)
+    assert (bad.failed, good.failed) == (failed, None)
+    assert torch.equal(good.losses, after.losses)
+    assert all(map(torch.equal, bad.network.parameters(), before.parameters()))
+
+
 def test_the_step_of_a_failure_is_that_of_its_first_bad_batch() -> None:
     """One example is infinite: training fails in the batch that the seed's order puts it into."""
     data, seed = examples(), 3
@@ -241,8 +266,48 @@ def test_denormals_are_flushed_by_all_threads_inside_and_kept_outside() -> None:
     assert bool(survives().all())
 
 
-def test_faster_precision_is_one_of_two_and_stacks_have_room_for_one() -> None:
-    assert faster_precision((1, 8, 32, 32), "cpu") in (torch.float32, torch.bfloat16)
-    wide = Classifier((784,) * 6 + (10,))
-    assert networks_at_once(wide, "cpu") == 1
+@pytest.mark.parametrize(("seconds", "faster"), [(0.79, torch.bfloat16), (0.81, torch.float32)])
+def test_bfloat16_must_save_a_fifth_in_the_best_of_its_turns(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, faster: torch.dtype
+) -> None:
+    now, slow = 0.0, iter([9.0, *[5.0] * 6, seconds, 9.0])
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: now)
+
+    def pass_by(time: float) -> None:
+        nonlocal now
+        now += time
+
+    assert precision.faster_precision(lambda: pass_by(1.0), lambda: pass_by(next(slow)), "cpu") == faster
+
+
+def test_auto_precision_measures_steps_and_leaves_the_networks_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nets, data = [network("ICNN", seed) for seed in range(5)], examples(50)
+    before = copy.deepcopy([net.state_dict() for net in nets])
+    run = train(nets, range(5), data, Settings(epochs=0))[0]
+    assert run.precision in (torch.float32, torch.bfloat16)
+    assert all(torch.equal(a[k], b.state_dict()[k]) for a, b in zip(before, nets, strict=True) for k in a)
+    monkeypatch.setattr(precision, "_seconds", lambda call, device: call() or 1.0)
+    assert train(nets, range(5), data, Settings(epochs=0))[0].precision == torch.float32
+
+
+def test_on_a_cpu_a_stack_has_room_for_small_networks_or_one_wide_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert networks_at_once(Classifier((784,) * 6 + (10,)), "cpu") == 1
     assert networks_at_once(network("ICNN"), "cpu") > 10
+    cases, sizes = [(method, seed) for seed in (0, 1) for method in METHODS], []
+    whole = train([network(*case) for case in cases], [seed for _, seed in cases], examples(), SETTINGS)
+    monkeypatch.setattr(train_module, "networks_at_once", lambda *_: 3)
+    monkeypatch.setattr(train_module, "Adam", lambda stack, *rest: (sizes.append(len(stack)), Adam(stack))[1])
+    parts = train([network(*case) for case in cases], [seed for _, seed in cases], examples(), SETTINGS)
+    assert sizes == [3, 3, 2]
+    assert all(torch.equal(a.losses, b.losses) for a, b in zip(whole, parts, strict=True))
+
+
+def test_evaluate_computes_in_the_type_of_the_parameters() -> None:
+    net, data = network("ICNN + skip").double(), examples(dtype=torch.float64)
+    loss = evaluate(Stack([net]), data, torch.arange(400)[None], chunk=150)[0, 0]
+    logits = net((data.inputs.double() / 64) - 2).detach()
+    assert loss.item() == pytest.approx(nn.functional.cross_entropy(logits, data.targets).item(), rel=1e-13)

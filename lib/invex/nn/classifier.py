@@ -60,8 +60,8 @@ class Classifier(nn.Module):
 
     @property
     def kind(self) -> tuple[bool, bool]:
-        """Place in a `Stack`: skip connections first, then the other convex networks, then the rest."""
-        return not self.skips, not self.convex
+        """Place in a `Stack`: those with skip connections first, and the convex networks side by side."""
+        return not self.skips, self.convex == bool(self.skips)
 
     def groups(self) -> list[list[Tensor]]:
         """Parameters by layer: weight, bias and, from the second on, the skip weight if there is one."""

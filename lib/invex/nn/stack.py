@@ -15,11 +15,12 @@ from invex.nn.classifier import Classifier
 class Stack:
     """B classifiers of equal sizes as one model whose tensors have a leading dimension B.
 
-    Networks are sorted inside (those with skip connections, then the other convex ones, then the rest), so
-    that each kind is a slice and no product is spent on a connection that a network does not have.
+    Networks are sorted inside (those with skip connections first, the convex ones side by side), so that each
+    kind is a slice and no product is spent on a connection that a network does not have.
 
     Attributes:
         networks: the classifiers, sorted; they get their trained parameters back from `unload`.
+        convex: which of them are convex.
         groups: master parameters by layer: weight (B, out, in), bias (B, out) and, with skip connections,
             skip weight (S, out, d) of the first S networks.
         working: what the products use: the masters, or their copies in `precision`, exponentiated where the
@@ -44,8 +45,9 @@ class Stack:
         self._prepare()
 
     def _prepare(self) -> None:
-        self.convex = sum(n.convex for n in self.networks)
-        self.exponential = self.convex > 0 and self.networks[0].positivity == "exponential"
+        convex = [i for i, n in enumerate(self.networks) if n.convex]
+        self.convex = slice(convex[0], convex[-1] + 1) if convex else slice(0)
+        self.exponential = any(self.networks[i].positivity == "exponential" for i in convex)
         self.working = [
             [t.to(self.precision, copy=self._transformed(layer)) for t in group]
             for layer, group in enumerate(self.groups)
@@ -61,14 +63,14 @@ class Stack:
 
     def settle(self, layer: int) -> None:
         """Make changed parameters of a layer ready for products: project, copy, exponentiate."""
-        weight, constrained = self.groups[layer][0], self.convex if layer else 0
-        if constrained and not self.exponential:
-            weight[:constrained].clamp_(min=0)
+        weight = self.groups[layer][0]
+        if layer and not self.exponential:
+            weight[self.convex].clamp_(min=0)
         for master, copy in zip(self.groups[layer], self.working[layer], strict=True):
             if copy is not master:
                 copy.copy_(master)
-        if constrained and self.exponential:
-            self.working[layer][0][:constrained] = weight[:constrained].exp()
+        if self._transformed(layer):
+            self.working[layer][0][self.convex] = weight[self.convex].exp()
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Input (B, n, d), hidden activations and logits (B, n, classes), in this order."""
@@ -95,23 +97,30 @@ class Stack:
             found = [self._outer(delta, hidden[layer]), delta.sum(1, dtype=self.groups[0][0].dtype)]
             found += [self._outer(delta[: len(s)], hidden[0][: len(s)], "skip") for s in skip]
             if self._transformed(layer):
-                found[0][: self.convex] *= weight[: self.convex]
+                found[0][self.convex] *= weight[self.convex]
             if layer:
-                delta = _product(delta, self._apart(layer))
+                delta = self._passed_back(delta, layer)
                 delta.mul_(hidden[layer].sign())  # the slope of ReLU, cheaply
             yield layer, found
 
-    def _apart(self, layer: int) -> Tensor:
-        """A layer's weights (B, out, in) where, on a CPU, the update does not write.
+    def _passed_back(self, delta: Tensor, layer: int) -> Tensor:
+        """Derivative by a layer's inputs (B, n, in), from that by its outputs (B, n, out).
 
-        A product that contracts the rows gives each core some of the columns, the update some of the rows.
-        Where cores have no cache in common, memory that the other one has just read is slow to write: up to
-        a third of a step, measured; a copy costs 1 to 5 %.
+        On a CPU from copies of the weights that are to be updated. This product contracts the rows and gives
+        each core some of the columns, the update gives it some of the rows. Where cores have no cache in
+        common, memory that the other one has just read is slow to write: up to a third of a step, measured;
+        a copy costs 1 to 5 %, if it is made network by network and stays in the cache.
         """
         weight = self.working[layer][0]
         if weight is not self.groups[layer][0] or weight.device.type != "cpu":
-            return weight
-        return self._buffer((*weight.shape, "apart"), weight.dtype).copy_(weight)
+            return _product(delta, weight)
+        values, copy = (
+            _columns(delta, weight.shape[2]),
+            self._buffer((*weight.shape[1:], "copy"), weight.dtype),
+        )
+        for value, d, w in zip(values, delta, weight, strict=True):
+            torch.mm(d, copy.copy_(w), out=value)
+        return values
 
     def _outer(self, delta: Tensor, x: Tensor, use: str = "weight") -> Tensor:
         """Sum over the batch of delta x^T, (B, out, in), in a buffer that later layers use again."""

@@ -5,8 +5,9 @@ gradient is known, while both are in the cache; positivity is restored after the
 pass; products run in bfloat16 where a short measurement finds that faster (masters stay in their own dtype).
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
@@ -60,9 +61,10 @@ class Run:
     """One trained network.
 
     Attributes:
-        losses: mean loss of every batch, (steps,), on the CPU.
-        validation: loss and accuracy on the held-out examples after each epoch, (epochs, 2).
-        failed: the step at which the loss was not finite; the network was left out from then on.
+        losses: mean loss of every batch, (steps,); on the CPU once training has ended.
+        validation: loss and accuracy on the held-out examples after each epoch, (epochs, 2); likewise.
+        failed: the step at which the loss was not finite (the number of steps, where only the last update
+            made it so); the network is as it was at the end of the epoch before.
         precision: dtype of the products.
     """
 
@@ -71,9 +73,9 @@ class Run:
     fitted: Tensor
     held_out: Tensor
     precision: torch.dtype
+    losses: Tensor
+    validation: Tensor
     failed: int | None = None
-    losses: Tensor = field(default_factory=lambda: torch.empty(0))
-    validation: Tensor = field(default_factory=lambda: torch.empty(0, 2))
 
 
 @torch.no_grad()
@@ -88,26 +90,43 @@ def train(
 
     `seeds[i]` decides the held-out examples and the order of the others for `networks[i]`, whatever trains
     beside it. Networks are trained in place and must be on the device of the examples. One whose loss stops
-    being finite fails alone.
+    being finite fails alone. On a CPU they are trained in as many stacks as the cache needs.
     """
-    precision = _precision(settings, networks, examples.inputs.device)
-    runs = [_start(*pair, examples, settings, precision) for pair in zip(networks, seeds, strict=True)]
-    going = sorted(runs, key=lambda run: run.network.kind)
-    stack = Stack([run.network for run in going], precision)
-    optimiser = Adam(stack, settings.rate, settings.weight_decay)
+    device = examples.inputs.device
+    size = _stack_size(networks, device)
     with flushed_denormals():
-        for epoch in range(settings.epochs):
-            losses = _epoch(stack, optimiser, examples, _shuffled(going), settings.batch)
-            held_out = evaluate(stack, examples, torch.stack([run.held_out for run in going]))
-            for run, curve, point in zip(going, losses.T, held_out, strict=True):
-                run.losses = torch.cat([run.losses, curve.cpu()])
-                run.validation = torch.cat([run.validation, point.cpu()[None]])
-            going = _drop_failed(going, stack, optimiser)
-            progress(f"epoch {epoch + 1}/{settings.epochs}, loss {losses[-1].median().item():.3g}")
-            if not going:
-                break
-    stack.unload()
+        precision = _precision(settings, networks[:size], examples)
+        runs = [_start(*pair, examples, settings, precision) for pair in zip(networks, seeds, strict=True)]
+        for first in range(0, len(runs), size):
+            _train_stack(runs[first : first + size], examples, settings, progress)
     return runs
+
+
+def _stack_size(networks: Sequence[Classifier], device: torch.device) -> int:
+    """How many networks to train in one stack, so that the stacks are of about equal size."""
+    at_once = networks_at_once(networks[0], device) if device.type == "cpu" else len(networks)
+    return math.ceil(len(networks) / math.ceil(len(networks) / at_once))
+
+
+def _train_stack(
+    runs: Sequence[Run], examples: Examples, settings: Settings, progress: Callable[[str], None]
+) -> None:
+    going = sorted(runs, key=lambda run: run.network.kind)
+    stack = Stack([run.network for run in going], going[0].precision)
+    optimiser = Adam(stack, settings.rate, settings.weight_decay)
+    for epoch in range(settings.epochs):
+        losses = _epoch(stack, optimiser, examples, _shuffled(going), settings.batch)
+        held_out = evaluate(stack, examples, torch.stack([run.held_out for run in going]))
+        for run, curve, point in zip(going, losses.T, held_out, strict=True):
+            run.losses = torch.cat([run.losses, curve])
+            run.validation = torch.cat([run.validation, point[None]])
+        going = _drop_failed(going, stack, optimiser)
+        stack.unload()
+        progress(f"epoch {epoch + 1}/{settings.epochs}, loss {losses[-1].median().item():.3g}")
+        if not going:
+            break
+    for run in runs:
+        run.losses, run.validation = run.losses.cpu(), run.validation.cpu()
 
 
 def _start(
@@ -117,7 +136,8 @@ def _start(
     generator = Generator(device).manual_seed(ORDER + seed)
     order = torch.randperm(len(examples), generator=generator, device=device)
     held_out, fitted = order.tensor_split([round(settings.validation * len(examples))])
-    return Run(network, generator, fitted, held_out, precision)
+    empty = torch.empty(0, device=device)
+    return Run(network, generator, fitted, held_out, precision, empty, empty.view(0, 2))
 
 
 def _shuffled(runs: Sequence[Run]) -> Tensor:
@@ -155,7 +175,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def evaluate(stack: Stack, examples: Examples, index: Tensor, chunk: int = 1000) -> Tensor:
     """Mean cross-entropy and accuracy of each network on the examples at `index` (B, n), as (B, 2)."""
-    total = torch.zeros(len(index), 2, device=index.device)
+    total = stack.groups[0][0].new_zeros(len(index), 2)
     for part in index.split(chunk, dim=1):
         x, targets = examples.batch(part, stack.precision)
         logits = stack.forward(x)[-1]
@@ -165,13 +185,17 @@ def evaluate(stack: Stack, examples: Examples, index: Tensor, chunk: int = 1000)
 
 
 def _drop_failed(runs: list[Run], stack: Stack, optimiser: "Adam") -> list[Run]:
-    """Leave out the runs whose loss was not finite, noting the step; looked at once an epoch."""
-    for run in runs:
-        bad = (~run.losses.isfinite()).nonzero()
-        run.failed = int(bad[0]) if len(bad) else None
+    """Leave out the runs whose loss was not finite, noting the step; looked at once an epoch.
+
+    After the last update of an epoch the loss on the held-out examples, where there are any, stands for the
+    next batch.
+    """
+    curves = [torch.cat([r.losses, r.validation[-1:, 0]]) if len(r.held_out) else r.losses for r in runs]
+    finite = torch.stack(curves).isfinite()
+    for run, steps in zip(runs, finite.cumprod(1).sum(1).tolist(), strict=True):
+        run.failed = steps if steps < finite.shape[1] else None
     places = [i for i, run in enumerate(runs) if run.failed is None]
     if len(places) < len(runs):
-        stack.unload()
         stack.keep(places)
         optimiser.keep(places)
     return [runs[i] for i in places]
@@ -218,7 +242,7 @@ class Adam:
 
 def _parts(tensors: Sequence[Tensor]) -> list[Tensor]:
     """On a CPU network by network: how the fused kernel rounds depends on where a tensor ends."""
-    if tensors[0].device.type != "cpu":
+    if tensors[0].device.type != "cpu" or len(tensors[0]) == 1:
         return [tensor for tensor in tensors if len(tensor)]
     return [part for tensor in tensors for part in tensor.unbind()]
 
@@ -234,11 +258,25 @@ def networks_at_once(network: Classifier, device: torch.device | str) -> int:
     return max(1, int(room / state))
 
 
-def _precision(settings: Settings, networks: Sequence[Classifier], device: torch.device) -> torch.dtype:
+def _precision(settings: Settings, networks: Sequence[Classifier], examples: Examples) -> torch.dtype:
+    """What to compute products in: as the settings say, or what trains a quarter of the networks faster."""
     master = networks[0].layers[0].weight.dtype
     if settings.precision != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[settings.precision]
     if master != torch.float32:
         return master
-    out, into = max((layer.weight.shape for layer in networks[0].layers), key=lambda shape: shape.numel())
-    return faster_precision((len(networks), settings.batch, out, into), device)
+    some, device = networks[: math.ceil(len(networks) / 4)], examples.inputs.device
+    index = torch.arange(len(some) * settings.batch, device=device) % len(examples)
+    index = index.view(len(some), settings.batch)
+
+    def steps(precision: torch.dtype) -> Callable[[], None]:
+        stack = Stack(some, precision)
+        optimiser = Adam(stack)
+
+        def three() -> None:
+            for _ in range(3):
+                step(stack, optimiser, *examples.batch(index, precision))
+
+        return three
+
+    return faster_precision(steps(torch.float32), steps(torch.bfloat16), device)
