@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterator
 import torch
 from invex.nn import train
 from invex.nn.precision import flushed_denormals
-from invex.nn.stack import Stack
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks import harness
-from benchmarks.icnn_step import BATCH, CLASSES, LIMIT, examples, faster, limit, make, master
-from benchmarks.published import Published
+from benchmarks.icnn_step import BATCH, CLASSES, LIMIT, examples, faster, limit, make, master, pair
 
 BENCH, WIDTH, CHECKED = "icnn-epoch", 784, 6_400
 PEER = "the published recipe with a DataLoader of two workers"
@@ -86,19 +84,18 @@ def sides(
         PerSample(data), BATCH, sampler=order.tolist(), num_workers=2, persistent_workers=True,
         pin_memory=device == "cuda",
     )  # fmt: skip
-    network = make(method, WIDTH).to(device, master(dtype))
-    stack, peer = Stack([network], dtype), Published(network)
-    optimiser, curves = train.Adam(stack), ([], [])
+    trained, published = pair(make(method, WIDTH).to(device, master(dtype)), dtype)
+    curves: tuple[list[Tensor], list[Tensor]] = ([], [])
     resident = train.Examples(*(t.to(device) for t in vars(data).values()))
     index = order.to(device)
 
     def ours() -> None:
         batches = index.view(-1, 1, BATCH)
-        losses = [train.step(stack, optimiser, *resident.batch(i, dtype)) for i in batches]
+        losses = [trained(*resident.batch(i, dtype)) for i in batches]
         curves[0].append(torch.cat(losses))
 
     def theirs() -> None:
-        losses = [peer.step(x.to(device, master(dtype)), y.to(device)) for x, y in loader]
+        losses = [published(x.to(device, master(dtype)), y.to(device)) for x, y in loader]
         curves[1].append(torch.stack(losses))
 
     return curves, ours, theirs

@@ -11,6 +11,7 @@ with skip connections is compared over three seeds, in units of their spread.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 
 import torch
@@ -27,6 +28,7 @@ from benchmarks.published import Published
 BENCH, PEER, BATCH, CLASSES = "icnn-step", "the published recipe", 64, 10
 LIMIT = "products at the GEMM rate, then Adam's state at the memory bandwidth"
 Step = Callable[[], Tensor]
+OnBatch = Callable[[Tensor, Tensor], Tensor]
 
 
 def rows(full: bool) -> Iterator[dict[str, object]]:
@@ -140,6 +142,12 @@ def examples(width: int, device: str, size: int = 16_384) -> train.Examples:
     return train.Examples(*(t.to(device) for t in (inputs, targets, scale, shift)))
 
 
+def pair(network: Classifier, dtype: torch.dtype) -> tuple[OnBatch, OnBatch]:
+    """A training step of each side on inputs and targets, ours with a leading dimension of one network."""
+    stack = Stack([network], dtype)
+    return partial(train.step, stack, train.Adam(stack)), Published(network).step
+
+
 def sides(
     network: Classifier, data: train.Examples, dtype: torch.dtype, batch: int = BATCH, seed: int = 0
 ) -> tuple[Step, Step]:
@@ -147,18 +155,17 @@ def sides(
     device = data.inputs.device
     order = torch.randperm(len(data), generator=Generator().manual_seed(seed)).to(device)
     batches = order[: len(order) // batch * batch].view(-1, 1, batch)
-    stack, peer = Stack([network], dtype), Published(network)
     scaled = torch.addcmul(data.shift, data.inputs.float(), data.scale).to(master(dtype))
-    optimiser = train.Adam(stack)
+    trained, published = pair(network, dtype)
     turn, their_turn = count(), count()
 
     def ours() -> Tensor:
         index = batches[next(turn) % len(batches)]
-        return train.step(stack, optimiser, *data.batch(index, stack.precision))[0]
+        return trained(*data.batch(index, dtype))[0]
 
     def theirs() -> Tensor:
         index = batches[next(their_turn) % len(batches), 0]
-        return peer.step(scaled[index], data.targets[index])
+        return published(scaled[index], data.targets[index])
 
     return ours, theirs
 

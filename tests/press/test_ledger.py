@@ -137,6 +137,15 @@ def test_the_pages_lead_to_every_artefact_that_is_shown(book: Book, made: Path) 
         assert text in table
 
 
+def test_what_other_code_recorded_is_called_stale(book: Book, made: Path) -> None:
+    fresh, stale = (evaluate(book, made, RIGHT, stale=names) for names in ([], ["invex.nn.stack.Stack"]))
+    for part in ("gallery", "table"):
+        counts = [
+            len(BeautifulSoup(x.html(part), "html.parser").select(".ix-badge-stale")) for x in (fresh, stale)
+        ]
+        assert counts[0] == 0 < counts[1], part
+
+
 def test_each_verdict_is_explained(book: Book, made: Path) -> None:
     page = BeautifulSoup(evaluate(book, made, RIGHT).html("verdicts"), "html.parser")
     said = zip(page.select("dt"), page.select("dd"), strict=True)

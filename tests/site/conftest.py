@@ -1,4 +1,4 @@
-"""The whole book built once per session at the quick profile."""
+"""The whole book built once per session, on stand-in data and as it is published."""
 
 import subprocess
 import sys
@@ -10,10 +10,15 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="session", params=["quick", "recorded"])
+def profile(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def site() -> Path:
+def site(profile: str) -> Path:
     """Folder of the pages; chapters that did not change since the last session are not executed again."""
-    root = ROOT / "_build" / "tests" / "site"
+    root = ROOT / "_build" / "tests" / profile
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / "lock"):
         for name in ("_config.yml", "_toc.yml", "benchmarks", "book", "static_vendor"):
@@ -25,7 +30,7 @@ def site() -> Path:
             "invex.press.cli",
             "build",
             "--profile",
-            "quick",
+            profile,
             "--root",
             str(root),
         ]
