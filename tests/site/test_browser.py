@@ -117,6 +117,7 @@ def test_the_theme_follows_the_system_and_then_the_button(
     while page.evaluate("document.documentElement.dataset.theme") != other:  # auto, light, dark in turns
         page.locator(".theme-switch-button:visible").click()
     assert (shown.is_visible(), hidden.is_visible()) == (False, True)
+    page.wait_for_function(f"localStorage.getItem('theme') === '{other}'")
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == other
     page.context.close()
