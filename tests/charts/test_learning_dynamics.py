@@ -59,3 +59,13 @@ def test_the_usual_runs_beside_a_variation_are_those_on_its_data_and_depth() -> 
     assert set(zip(both["dataset"], both["hidden"], strict=True)) == {("mnist", 7)}
     assert "ICNN + init, ρ = 0.1" in set(both["method"])
     assert beside(pd.DataFrame(), usual).empty
+
+
+def test_a_plateau_alone_is_drawn_over_a_decade_and_not_over_its_noise() -> None:
+    summary = quartiles(frame().assign(loss=lambda f: 2.3 + 0.001 * f["seed"]))
+    with house():
+        figure = curves(summary, titles={"mnist": "MNIST"}, chance={"mnist": 2.3}, early=100)
+        for axes in figure.axes:
+            low, high = axes.get_ylim()
+            assert high / low > 9.99
+        plt.close(figure)

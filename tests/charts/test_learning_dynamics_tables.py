@@ -46,10 +46,13 @@ def test_the_finding_counts_each_method() -> None:
 
 def test_the_lowest_median_is_named_by_data_and_depth() -> None:
     assert tables.best_in_words(RUNS) == (
-        "The loss ends lowest with ICNN + init on MNIST with 5 layers; ICNN on CIFAR10 with 5 layers."
+        "The loss ends lowest with ICNN + init on MNIST with 5 layers. "
+        "Recorded alone: ICNN on CIFAR10 with 5 layers."
     )
     depths = pd.concat([RUNS.assign(hidden=hidden) for hidden in (5, 3, 7)])
-    assert "ICNN + init on MNIST with 3, 5 and 7 layers; ICNN" in tables.best_in_words(depths)
+    assert "ICNN + init on MNIST with 3, 5 and 7 layers. Rec" in tables.best_in_words(depths)
+    one = tables.best_in_words(RUNS[RUNS["dataset"] == "cifar10"])
+    assert one == "Recorded alone: ICNN on CIFAR10 with 5 layers."
 
 
 def test_endings_hold_medians_within_their_intervals_and_count_runs() -> None:

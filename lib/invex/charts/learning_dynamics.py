@@ -85,13 +85,18 @@ def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> Non
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], "_")
     axes.set(yscale="log")
+    low, high = axes.get_ylim()
+    spare = max(
+        1.0, (10 * low / high) ** 0.5
+    )  # a plateau alone: a decade, or its noise would look like a trend
+    axes.set_ylim(low / spare, high * spare)
 
 
 def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int) -> None:
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], str(method))
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
-    axes.set(yscale="log", ylim=(0.8 * late["lower"].min(), 1.8 * chance))
+    axes.set(yscale="log", ylim=(min(0.8 * late["lower"].min(), chance / 10), 1.8 * chance))
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(

@@ -78,17 +78,23 @@ def left_in_words(left: pd.DataFrame) -> str:
 
 
 def best_in_words(runs: pd.DataFrame) -> str:
-    """The method whose median loss ends lowest on each data set and depth, in a sentence."""
+    """The method whose median loss ends lowest on each data set and depth, and where one stands alone."""
     wins: dict[str, dict[str, list[str]]] = {}
+    alone: dict[str, dict[str, list[str]]] = {}
     learnt = runs.dropna(subset="final_loss").sort_values("hidden", kind="stable")
     for (dataset, depth), own in learnt.groupby(["dataset", "hidden"], sort=False):
-        lowest = own.groupby("method", sort=False)["final_loss"].median().idxmin()
-        wins.setdefault(str(lowest), {}).setdefault(TITLES[dataset], []).append(str(depth))
-    listed = [
+        medians = own.groupby("method", sort=False)["final_loss"].median()
+        places = (wins if len(medians) > 1 else alone).setdefault(str(medians.idxmin()), {})
+        places.setdefault(TITLES[dataset], []).append(str(depth))
+    said = [f"The loss ends lowest with {_places(wins)}."] if wins else []
+    return " ".join([*said, *([f"Recorded alone: {_places(alone)}."] if alone else [])])
+
+
+def _places(methods: Mapping[str, Mapping[str, Sequence[str]]]) -> str:
+    return "; ".join(
         f"{method} on {', '.join(f'{name} with {_list(depths)} layers' for name, depths in where.items())}"
-        for method, where in wins.items()
-    ]
-    return f"The loss ends lowest with {'; '.join(listed)}."
+        for method, where in methods.items()
+    )
 
 
 def _list(words: Sequence[str]) -> str:
