@@ -86,9 +86,8 @@ def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> Non
         _band(axes, curve, colours[str(method)], "_")
     axes.set(yscale="log")
     low, high = axes.get_ylim()
-    spare = max(
-        1.0, (10 * low / high) ** 0.5
-    )  # a plateau alone: a decade, or its noise would look like a trend
+    # a decade at least, or the noise of a plateau that stands alone would look like a trend
+    spare = max(1.0, (10 * low / high) ** 0.5)
     axes.set_ylim(low / spare, high * spare)
 
 

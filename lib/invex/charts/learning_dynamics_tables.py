@@ -86,8 +86,8 @@ def best_in_words(runs: pd.DataFrame) -> str:
         medians = own.groupby("method", sort=False)["final_loss"].median()
         places = (wins if len(medians) > 1 else alone).setdefault(str(medians.idxmin()), {})
         places.setdefault(TITLES[dataset], []).append(str(depth))
-    said = [f"The loss ends lowest with {_places(wins)}."] if wins else []
-    return " ".join([*said, *([f"Recorded alone: {_places(alone)}."] if alone else [])])
+    said = {"The loss ends lowest with": wins, "Recorded alone:": alone}
+    return " ".join(f"{words} {_places(methods)}." for words, methods in said.items() if methods)
 
 
 def _places(methods: Mapping[str, Mapping[str, Sequence[str]]]) -> str:
