@@ -48,7 +48,7 @@ def rows(full: bool) -> Iterator[dict[str, object]]:
 @torch.no_grad()
 def row(data: train.Examples, dtype: torch.dtype, device: str) -> dict[str, object]:
     _, *calls = sides(data, dtype, device)
-    timing = harness.paired(*calls)
+    timing = harness.paired(*calls, pairs=11 if len(data) > CHECKED else 5)
     words = {"examples": len(data), "width": WIDTH, "products": str(dtype).removeprefix("torch.")}
     least = len(data) / BATCH * limit(WIDTH, 5, BATCH, dtype, device)
     error, tolerance = difference(data, dtype, device), 1e-4 if dtype == torch.float32 else 0.05

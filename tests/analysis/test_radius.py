@@ -17,7 +17,9 @@ from invex.analysis.level_sets import (
     minimum,
     radius,
 )
+from invex.analysis.rays import WIDE
 from invex.analysis.sampling import directions
+from invex.nn.convex import ConvexNetwork
 from scipy.optimize import brentq
 from torch import Tensor, nn
 
@@ -91,6 +93,38 @@ def test_a_plain_function_and_a_module_give_the_same() -> None:
     f, centre, level, u = setting(LogSumExp, 4, 2, n=600)
     module, plain = radius(f, centre, u, level), radius(lambda z: f(z), centre, u, level)
     torch.testing.assert_close(module.radius, plain.radius, rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize("several_centres", [False, True])
+@pytest.mark.parametrize("start", [None, 1.0])
+def test_a_function_restricted_to_rays_gives_the_same(several_centres: bool, start: float | None) -> None:
+    torch.manual_seed(0)
+    f = ConvexNetwork(WIDE, (16, 16)).double().requires_grad_(False)
+    u = directions(200, torch.zeros(WIDE).double(), torch.Generator().manual_seed(0))
+    centre = 0.1 * torch.randn(200, WIDE, dtype=torch.float64)
+    centre = centre if several_centres else centre[0]
+    level = f(centre).max().item() + 1
+    begin = None if start is None else torch.full((200,), start, dtype=torch.float64)
+    seen: list[Tensor] = []
+    hook = f.register_forward_hook(lambda module, args, values: seen.append(values))
+    restricted = radius(f, centre, u, level, start=begin)
+    hook.remove()
+    # the starts of the rays, and one point where both are compared
+    assert sum(values.numel() for values in seen) == len(centre.view(-1, WIDE)) + 1
+    plain = radius(lambda z: f(z), centre, u, level, start=begin)
+    assert bool(restricted.reached.any())
+    assert torch.equal(restricted.reached, plain.reached)
+    torch.testing.assert_close(restricted.radius, plain.radius, rtol=1e-7, atol=0, equal_nan=True)
+
+
+def test_a_restriction_to_rays_that_is_of_another_function_is_refused() -> None:
+    class Steeper(ConvexNetwork):
+        def forward(self, z: Tensor) -> Tensor:
+            return super().forward(z) + z.square().sum(-1)
+
+    f, centre = Steeper(WIDE, (8,)).double(), torch.zeros(WIDE).double()
+    with pytest.raises(ValueError, match=r"Steeper\.on_rays does not give the values of Steeper"):
+        radius(f, centre, directions(3, centre, torch.Generator().manual_seed(0)), f(centre).item() + 1)
 
 
 def test_a_module_that_float32_cannot_evaluate_is_solved_in_float64() -> None:

@@ -168,6 +168,25 @@ def test_shapes_dtype_and_layers_as_in_equation_4():
     assert network.float()(z.float()).dtype == torch.float32
 
 
+@settings(max_examples=20)
+@given(st.integers(0, 999), positivities, st.booleans(), st.booleans())
+def test_on_rays_is_the_network_at_the_points_of_the_rays(seed, positivity, skips, one_centre):
+    network = make(seed, positivity, skips=skips)
+    centre, directions = torch.randn(2, 6, 3, dtype=torch.float64)
+    centre = centre[0] if one_centre else centre
+    rays, r = torch.tensor([4, 0, 4]), torch.rand(3, dtype=torch.float64).requires_grad_()
+    points = (centre if one_centre else centre[rays]) + r[:, None] * directions[rays]
+    expected, restricted = network(points), network.on_rays(centre, directions)
+    by_number, in_order = restricted(r, rays), restricted.subset(rays)(r, torch.arange(3))
+    torch.testing.assert_close(by_number, expected, rtol=1e-12, atol=1e-12)
+    assert torch.equal(in_order, by_number)
+    slopes = [torch.autograd.grad(values.sum(), r)[0] for values in (by_number, expected)]
+    torch.testing.assert_close(*slopes, rtol=1e-12, atol=1e-12)
+    single = restricted.float()(r.float(), rays)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_a_network_can_be_pickled():
     network = make(0, "exp")
     again = pickle.loads(pickle.dumps(network))

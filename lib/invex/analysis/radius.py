@@ -7,7 +7,16 @@ from torch import Tensor
 
 from invex.analysis import pilot
 from invex.analysis.newton import Radii, newton
-from invex.analysis.rays import Box, Function, LevelNotReached, LevelSetError, Rays, exit_radius, value
+from invex.analysis.rays import (
+    Box,
+    Function,
+    LevelNotReached,
+    LevelSetError,
+    Rays,
+    exit_radius,
+    on_rays,
+    value,
+)
 from invex.analysis.secant import by_values
 
 PRECISION = {torch.float64: 1e-9, torch.float32: 8e-6}
@@ -35,6 +44,8 @@ def radius(
 
     A module in float64 is first solved with its parameters rounded to float32, at half the cost; the float32
     radii and slopes then start a refinement in float64, as in the iterative refinement of linear systems.
+    Where the input is wide and f offers itself restricted to rays, as `invex.nn.convex.ConvexNetwork` does,
+    its products with the input are taken once a ray (`invex.analysis.rays.OnRays` says what to offer).
 
     Args:
         f: (n, d) -> (n,) or (n, 1), convex. Its dtype and device are those of `centre`.
@@ -62,7 +73,8 @@ def radius(
         if box is not None:
             cap = torch.minimum(cap, exit_radius(own_centre, directions[here], box))
         number = torch.arange(first, first + len(origin), device=origin.device)
-        rays = Rays(f, own_centre, directions[here], level, origin, cap, number)
+        restricted = on_rays(f, own_centre, directions[here])
+        rays = Rays(f, own_centre, directions[here], level, origin, cap, number, restricted)
         parts.append(_solve(rays, tolerance, None if start is None else start[here]))
     return Radii(
         torch.cat([part.radius for part in parts]),
@@ -81,8 +93,8 @@ def _solve(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:
     rays.refuse(rays.origin > 2 * accept, everything, LevelNotReached, why)
     found, slope = _first(rays, size, accept, start)
     _refine(rays, found, slope, accept)
-    doubtful = ~(found.residual.abs() <= accept)
-    if bool(doubtful.any()):
+    doubtful = torch.nonzero(~(found.residual.abs() <= accept))[:, 0]
+    if len(doubtful):
         r = torch.where(found.radius > 0, found.radius, rays.cap / 2)[doubtful].minimum(rays.cap[doubtful])
         again, _ = newton(rays.subset(doubtful), r, accept[doubtful], last_step=False)
         found.radius[doubtful], found.residual[doubtful] = again.radius, again.residual

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +33,48 @@ class NotOnLevel(LevelSetError):  # noqa: N818 - named after the finding
 
 BLOCK = 512
 """Points evaluated at once on a CPU: what a network makes of more no longer comes from memory at hand."""
+WIDE = 256
+"""Dimensions from which a function is restricted to rays: below, on a CPU, that moves more than it saves."""
+
+
+class OnRays(Protocol):
+    """A function restricted to n rays, which a module offers as `on_rays(centre, directions)`."""
+
+    def __call__(self, r: Tensor, rays: Tensor) -> Tensor:
+        """Values (m,) at radii (m,) on the rays with these numbers (m,)."""
+
+    def subset(self, rays: Tensor) -> Self:
+        """The rays with these numbers."""
+
+    def float(self) -> Self:
+        """The same, rounded to float32."""
+
+
+def on_rays(f: Function, centre: Tensor, directions: Tensor) -> OnRays | None:
+    """f on rays, where it offers that and gains by it; ValueError if the two differ at a point of a ray."""
+    offer = getattr(f, "on_rays", None)
+    if offer is None or directions.shape[1] < WIDE or not len(directions):
+        return None
+    restricted: OnRays = offer(centre, directions)
+    eps = torch.finfo(directions.dtype).eps
+    first = torch.zeros(1, dtype=torch.long, device=directions.device)
+    there = value(f, centre.view(-1, centre.shape[-1])[:1] + directions[:1])
+    same = torch.allclose(restricted(torch.ones_like(there), first), there, eps**0.5, equal_nan=True)
+    if not same:
+        raise ValueError(f"{type(f).__name__}.on_rays does not give the values of {type(f).__name__} itself")
+    return restricted
 
 
 def value(f: Function, points: Tensor) -> Tensor:
     """f at points (n, d) as a vector (n,), without a graph."""
-    size = BLOCK if points.device.type == "cpu" else max(1, len(points))
+    return _in_blocks(lambda part: flat(f(part)), points)
+
+
+def _in_blocks(f: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+    """f of the rows of its arguments, without a graph."""
+    size = BLOCK if arguments[0].device.type == "cpu" else max(1, len(arguments[0]))
     with torch.no_grad():
-        return torch.cat([flat(f(part)) for part in points.split(size)])
+        return torch.cat([f(*parts) for parts in zip(*(a.split(size) for a in arguments), strict=True)])
 
 
 def flat(values: Tensor) -> Tensor:
@@ -76,6 +112,7 @@ class Rays:
         origin: phi(0), (n,).
         cap: (n,) largest radius to look at.
         number: (n,) the rays' numbers as the caller counts them.
+        restricted: f on these rays, used in place of f where there is one.
     """
 
     f: Function
@@ -85,6 +122,7 @@ class Rays:
     origin: Tensor
     cap: Tensor
     number: Tensor
+    restricted: OnRays | None = None
 
     def points(self, active: Tensor, r: Tensor) -> Tensor:
         """Points at the given radii on the active rays."""
@@ -98,19 +136,25 @@ class Rays:
         """phi and phi' on the active rays: one forward pass and one backward pass, to the radii alone."""
         with torch.enable_grad():
             r = r.detach().requires_grad_()
-            values = flat(self.f(self.points(active, r)))
+            if self.restricted is None:
+                values = flat(self.f(self.points(active, r)))
+            else:
+                values = self.restricted(r, active)
             (slopes,) = torch.autograd.grad(values.sum(), r)
         return values.detach() - self.level, slopes
 
     def value(self, active: Tensor, r: Tensor) -> Tensor:
         """phi alone."""
-        return value(self.f, self.points(active, r)) - self.level
+        if self.restricted is None:
+            return value(self.f, self.points(active, r)) - self.level
+        return _in_blocks(self.restricted, r, active) - self.level
 
     def subset(self, index: Tensor) -> "Rays":
-        """Some of the rays."""
+        """The rays at these places (m,)."""
         centre = self.centre if self.centre.dim() == 1 else self.centre[index]
         some = {part: getattr(self, part)[index] for part in ("directions", "origin", "cap", "number")}
-        return replace(self, centre=centre, **some)
+        restricted = self.restricted and self.restricted.subset(index)
+        return replace(self, centre=centre, restricted=restricted, **some)
 
     def refuse(self, wrong: Tensor, active: Tensor, error: type[LevelSetError], why: str) -> None:
         """Raise an error that names the first active ray for which something is wrong."""
@@ -123,6 +167,8 @@ class Rays:
         if self.directions.dtype != torch.float64 or not isinstance(self.f, nn.Module):
             return None
         parts = {part: getattr(self, part).float() for part in ("centre", "directions", "origin", "cap")}
+        if self.restricted is not None:
+            return replace(self, restricted=self.restricted.float(), **parts)
         rounded = replace(self, f=_rounded(self.f), **parts)
         try:
             single = value(rounded.f, rounded.directions[:1]).dtype == torch.float32

@@ -4,8 +4,8 @@ Amos, Xu & Kolter (2017), "Input convex neural networks". Strict convexity: Nest
 Theorem 3.4.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -140,12 +140,15 @@ class ConvexNetwork(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Values f(z) of shape (...) at points of shape (..., dimension)."""
         x = z.reshape(-1, z.shape[-1])
-        *injections, last = self.inputs
-        *weights, w = self.weights()
-        c = self.activation(injections[0](x))
-        for weight, injection in zip(weights, injections[1:], strict=True):
-            c = self.activation(torch.addmm(injection(x), c, weight.T))
-        return torch.addmm(last(x), c, w.T).view(z.shape[:-1])
+        injected = (injection(x) for injection in self.inputs)
+        return _propagate(injected, self.weights(), self.activation).view(z.shape[:-1])
+
+    @torch.no_grad()
+    def on_rays(self, centre: Tensor, directions: Tensor) -> "OnRays":
+        """This network, with its parameters as they are now, on rays from `centre` (d,) or (n, d)."""
+        offsets = [injection(centre) for injection in self.inputs]
+        slopes = [directions @ i.weight.T if isinstance(i, nn.Linear) else None for i in self.inputs]
+        return OnRays(self.activation, [weight.detach() for weight in self.weights()], offsets, slopes)
 
     @torch.no_grad()
     def spans_input(self) -> bool:
@@ -162,6 +165,56 @@ class ConvexNetwork(nn.Module):
                 rows.append(injection.weight[reaches])
         stacked = torch.cat(rows)
         return int(torch.linalg.matrix_rank(stacked)) == stacked.shape[1]
+
+
+@dataclass(frozen=True)
+class OnRays:
+    """A `ConvexNetwork` on n rays: f(centre + r u) as a function of the radii.
+
+    What enters a layer from the input is affine in r, so that its products are taken once and not at every
+    radius: most of the work where the input is wide.
+
+    Attributes:
+        offsets: S centre + b of each layer, (out,) or (n, out).
+        slopes: S u of each layer, (n, out); None where the input does not enter.
+    """
+
+    activation: Callable[[Tensor], Tensor]
+    weights: list[Tensor]
+    offsets: list[Tensor]
+    slopes: list[Tensor | None]
+
+    def __call__(self, r: Tensor, rays: Tensor) -> Tensor:
+        """Values (m,) at radii (m,) on the rays with these numbers (m,)."""
+        some = self.subset(rays)
+        injected = (
+            offset if slope is None else torch.addcmul(offset, r[:, None], slope)
+            for offset, slope in zip(some.offsets, some.slopes, strict=True)
+        )
+        return _propagate(injected, self.weights, self.activation)[:, 0]
+
+    def subset(self, rays: Tensor) -> "OnRays":
+        """The rays with these numbers (m,)."""
+        offsets = [o if o.dim() == 1 else o.index_select(0, rays) for o in self.offsets]
+        slopes = [None if s is None else s.index_select(0, rays) for s in self.slopes]
+        return replace(self, offsets=offsets, slopes=slopes)
+
+    def float(self) -> "OnRays":
+        """The same, rounded to float32."""
+        weights, offsets = ([t.float() for t in tensors] for tensors in (self.weights, self.offsets))
+        slopes = [None if s is None else s.float() for s in self.slopes]
+        return OnRays(self.activation, weights, offsets, slopes)
+
+
+def _propagate(
+    injected: Iterator[Tensor], weights: Sequence[Tensor], activation: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """The output (n, 1) of the layers, given what enters each of them from the input."""
+    *hidden, w = weights
+    c = activation(next(injected))
+    for weight in hidden:
+        c = activation(torch.addmm(next(injected), c, weight.T))
+    return torch.addmm(next(injected), c, w.T)
 
 
 class _Bias(nn.Module):
