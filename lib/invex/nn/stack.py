@@ -52,6 +52,10 @@ class Stack:
             [t.to(self.precision, copy=self._transformed(layer)) for t in group]
             for layer, group in enumerate(self.groups)
         ]
+        self._spare = [
+            [copy if copy is master else torch.empty_like(copy) for master, copy in zip(*pair, strict=True)]
+            for pair in zip(self.groups, self.working, strict=True)
+        ]
         for layer in range(len(self.groups)):
             self.settle(layer)
 
@@ -62,10 +66,14 @@ class Stack:
         return len(self.networks)
 
     def settle(self, layer: int) -> None:
-        """Make changed parameters of a layer ready for products: project, copy, exponentiate."""
+        """Make changed parameters of a layer ready for products: project, copy, exponentiate.
+
+        Copies take turns: the one that products have just read is slow to write (as `_passed_back` says).
+        """
         weight = self.groups[layer][0]
         if layer and not self.exponential:
             weight[self.convex].clamp_(min=0)
+        self.working[layer], self._spare[layer] = self._spare[layer], self.working[layer]
         for master, copy in zip(self.groups[layer], self.working[layer], strict=True):
             if copy is not master:
                 copy.copy_(master)
@@ -114,10 +122,8 @@ class Stack:
         weight = self.working[layer][0]
         if weight is not self.groups[layer][0] or weight.device.type != "cpu":
             return _product(delta, weight)
-        values, copy = (
-            _columns(delta, weight.shape[2]),
-            self._buffer((*weight.shape[1:], "copy"), weight.dtype),
-        )
+        values = _columns(delta, weight.shape[2])
+        copy = self._buffer((*weight.shape[1:], f"copy {layer}"), weight.dtype)
         for value, d, w in zip(values, delta, weight, strict=True):
             torch.mm(d, copy.copy_(w), out=value)
         return values

@@ -266,8 +266,8 @@ def _precision(settings: Settings, networks: Sequence[Classifier], examples: Exa
     if master != torch.float32:
         return master
     some, device = networks[: math.ceil(len(networks) / 4)], examples.inputs.device
-    index = torch.arange(len(some) * settings.batch, device=device) % len(examples)
-    index = index.view(len(some), settings.batch)
+    first = torch.arange(len(some) * settings.batch, device=device) % len(examples)
+    index = first.view(len(some), settings.batch)
 
     def steps(precision: torch.dtype) -> Callable[[], None]:
         stack = Stack(some, precision)
