@@ -1,6 +1,7 @@
 """Rows of benches as the performance page shows them, on made-up rows with answers known by hand."""
 
 import json
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -76,6 +77,25 @@ def test_estimates_are_multiples_of_what_was_measured(rows: pd.DataFrame) -> Non
     seconds = dict(performance_tables.estimates(rows)[["what", "seconds"]].itertuples(index=False))
     assert seconds["40 of them, one after another"] == pytest.approx(40 * 8440 * 0.006)
     assert seconds["100,000 points of a level set, 2-D"] == pytest.approx(100_000 / 500)
+
+
+def test_a_gpu_is_not_said_to_train_one_network_after_another(rows: pd.DataFrame) -> None:
+    there = performance_tables.estimates(rows.assign(device="cuda"))
+    assert list(there["what"]) == ["100,000 points of a level set, 2-D"]
+
+
+def test_recorded_runs_are_told_apart_by_what_changes_their_time() -> None:
+    def run(hidden: int, machine: str, together: int, seconds: float) -> SimpleNamespace:
+        origin = {"device": machine, "batch": together, "wall_seconds": seconds}
+        return SimpleNamespace(config={"dataset": "mnist", "hidden": hidden}, provenance=origin)
+
+    table = performance_tables.recorded_runs(
+        [run(5, "a", 1, 90.0), run(5, "a", 1, 100.0), run(5, "b", 40, 2.0), run(7, "b", 40, 3.0)]
+    )
+    assert table["machine"].tolist() == ["a", "b", "b"]
+    assert table["seconds a run"].tolist() == [95.0, 2.0, 3.0]
+    assert table["runs"].tolist() == [2, 1, 1]
+    assert performance_tables.recorded_runs([]).empty
 
 
 @pytest.mark.parametrize("name", ["icnn-step", "level-sets"])

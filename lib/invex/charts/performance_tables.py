@@ -1,10 +1,11 @@
 """Tables and checks from the rows of benches, as `performance.tidy` gives them."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import pandas as pd
 
+from invex.charts.learning_dynamics_tables import TITLES
 from invex.charts.performance import headline
 
 CHECKS = {  # claim -> bench, how the labels of its rows begin, device
@@ -89,12 +90,13 @@ def comparison(rows: pd.DataFrame) -> pd.DataFrame:
 def estimates(rows: pd.DataFrame) -> pd.DataFrame:
     """What a machine needs for some of the book's work, by multiplication of what was measured on it.
 
-    A run of Figure 2 on MNIST is 8,440 steps; its top row is 40 such runs, which are independent.
+    A run of Figure 2 on MNIST is 8,440 steps; its top row is 40 such runs, which are independent. On a GPU
+    they are not made one after another (`recorded_runs`).
     """
     lines = []
     for machine, here in rows.groupby("hardware", sort=False):
         steps = headline(here[(here["bench"] == "icnn-step") & here["label"].str.startswith("width 784")])
-        if len(steps):
+        if len(steps) and (here["device"] == "cpu").all():
             best = steps.loc[steps["ours"].astype(float).idxmin()]
             seconds = best["ours"] * 8440 / 1e3
             run = f"a network, ten epochs of MNIST ({best['products']})"
@@ -106,3 +108,27 @@ def estimates(rows: pd.DataFrame) -> pd.DataFrame:
             what = f"100,000 points of a level set, {row['dimension']}-D"
             lines.append((machine, what, f"/ {row['ours']:,.0f} a second", 1e5 / row["ours"]))
     return pd.DataFrame(lines, columns=["machine", "what", "how", "seconds"])
+
+
+class Recorded(Protocol):
+    """A run as the records give it."""
+
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+
+def recorded_runs(runs: Sequence[Recorded]) -> pd.DataFrame:
+    """How long runs of learning dynamics took: a line a data set, depth, machine and company.
+
+    Returns:
+        median seconds a run, its share of a stack's time where several were trained `together`.
+    """
+    columns = ["data", "layers", "machine", "together"]
+    rows = [
+        (TITLES[run.config["dataset"]], run.config["hidden"], run.provenance["device"],
+         run.provenance["batch"], run.provenance["wall_seconds"])
+        for run in runs
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=[*columns, "wall"])
+    found = frame.groupby(columns, sort=False)["wall"].agg(runs="size", **{"seconds a run": "median"})
+    return found.reset_index()
