@@ -124,12 +124,32 @@ def test_a_gpu_is_given_whole_groups(plan, monkeypatch):
 
 def test_of_a_group_the_part_that_fits_is_run():
     times, configs = {}, [Fake(seed) for seed in range(4)]
-    assert sweep._fitting(times, configs, 1.0) == 4  # nothing measured: no prediction
-    assert sweep._fitting(times, configs, -1.0) == 0
+    assert sweep._next(times, configs, float("inf")) == configs
     times[sweep.kind({"seed": 0, "width": 8})] = 10.0
-    assert [sweep._fitting(times, configs, budget) for budget in (5, 10, 35, 40)] == [0, 1, 3, 4]
+    assert [len(sweep._next(times, configs, budget)) for budget in (5, 10, 35, 40)] == [0, 1, 3, 4]
     times[sweep.kind({"seed": 0, "width": 9})] = 20.0
-    assert sweep._fitting(times, [Fake(0, width=7)], 19) == 0  # of another kind: as slow as the slowest
+    assert sweep._next(times, [Fake(0, width=7)], 19) == []  # of another kind: as slow as the slowest
+
+
+def test_within_a_budget_one_run_of_each_kind_is_measured_before_the_others():
+    configs = [Fake(seed, width) for seed in range(3) for width in (8, 9)]
+    assert sweep._next({}, configs, 1.0) == configs[:2]
+    assert sweep._next({}, configs, -1.0) == []
+    times = {sweep.kind({"seed": 0, "width": 8}): 10.0}
+    assert sweep._next(times, configs, 25.0) == [Fake(0, 9)]
+    times[sweep.kind({"seed": 0, "width": 9})] = 1.0
+    assert sweep._next(times, configs, 25.0) == configs[:4]
+
+
+def test_a_budget_on_a_gpu_costs_at_most_the_runs_that_measure(plan, clock, monkeypatch):
+    monkeypatch.setattr(sweep, "hardware", lambda device: "a GPU")
+    monkeypatch.setattr(sweep, "reset_peak", lambda device: None)
+    monkeypatch.setattr(provenance, "hardware", lambda device: "a GPU")
+    monkeypatch.setattr(provenance, "peak_memory", lambda device: 1)
+    report = sweep.sweep(replace(plan, device="cuda", deadline=clock.now + 0.7))
+    assert log(plan) == ["plain 0 of 1", "plain 1 of 2", "plain 2 of 2"]
+    assert len(report.recorded) == 3
+    assert clock.now <= 1000.7
 
 
 def test_a_run_that_another_sweep_has_claimed_is_left_to_it(plan):

@@ -76,7 +76,7 @@ def sweep(plan: Plan, say: Say = lambda text: None, ended: Say | None = None) ->
 
     A run that raises is named and the others go on. A run is not started where, going by the time measured
     for runs that differ in the seed only (else the slowest run of the experiment on this hardware), it would
-    not end before the deadline; the first run of its kind has no prediction and is started. One that is still
+    not end before the deadline; the very first has no prediction and is started. One that is still
     under way at the deadline is given up where it next tells of its progress.
 
     Raises:
@@ -87,11 +87,12 @@ def sweep(plan: Plan, say: Say = lambda text: None, ended: Say | None = None) ->
     together = plan.device.startswith("cuda")  # on a GPU all that the experiment can compute at once
     for group in plan.experiment.batches(plan.configs) if together else [[c] for c in plan.configs]:
         with _claims(plan, group) as claimed:
-            configs = [config for config in claimed if not _done(plan, config, code)]
-            if configs := configs[: _fitting(times, configs, plan.deadline - time.time())]:
+            waiting = [config for config in claimed if not _done(plan, config, code)]
+            while configs := _next(times, waiting, plan.deadline - time.time()):
                 done = _run(plan, configs, code, say, ended or say)
                 times |= {kind(item.config): item.provenance["wall_seconds"] for item in done.recorded}
                 report.merge(done)
+                waiting = [config for config in waiting if config not in configs]
     return report
 
 
@@ -179,11 +180,19 @@ def _measured(plan: Plan) -> dict[str, float]:
     return times
 
 
-def _fitting(times: dict[str, float], configs: Sequence[Any], seconds: float) -> int:
-    """How many of the configs, from the first on, are predicted to end within the time."""
+def _next(times: dict[str, float], configs: Sequence[Any], seconds: float) -> list[Any]:
+    """Those of the configs to run next: from the first on, all that are predicted to end within the time.
+
+    Where the time is limited, runs of kinds that were not measured are tried first, one of each: all of a
+    group at once might be lost at the end.
+    """
+    kinds = {config: kind(as_dict(config)) for config in configs}
+    if seconds < float("inf"):
+        trial = {kinds[config]: config for config in reversed(configs) if kinds[config] not in times}
+        configs = [config for config in configs if config in trial.values()] or configs
     slowest = max(times.values(), default=0.0)
-    ends = accumulate(times.get(kind(as_dict(config)), slowest) for config in configs)
-    return sum(end <= seconds for end in ends)
+    ends = accumulate(times.get(kinds[config], slowest) for config in configs)
+    return list(configs[: sum(end <= seconds for end in ends)])
 
 
 def kind(config: dict[str, Any]) -> str:
