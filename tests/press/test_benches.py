@@ -1,5 +1,6 @@
 """Benches: what a row says, failed checks, the command, and records of measurements."""
 
+import ast
 import importlib.util
 import json
 import sys
@@ -140,6 +141,27 @@ def test_every_bench_of_the_book_has_a_figure_and_a_description() -> None:
     assert all(known.values())
     declared = load(Book(ROOT)).chapters["performance"].artefacts
     assert {f"performance-{name}" for name in known} <= declared.keys()
+
+
+def test_the_digest_of_a_bench_is_that_of_one_version_of_python(book: Book) -> None:
+    here = sys.version_info[:2]
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        if here in ((3, 11), (3, 12)):
+            assert benches._dump(tree, here) == ast.dump(tree)
+        later = benches._dump(tree, (3, 12))
+        assert later.replace(", type_params=[]", "") == benches._dump(tree, (3, 11))
+
+
+def test_a_record_made_on_the_next_version_of_python_is_not_stale(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        code = benches.code_of(book, "tiny", (3, 12))
+        patch.setattr(benches, "code_of", lambda *_: code)
+        benches.keep(book, "tiny", list(benches.rows(book, "tiny")), True, "cpu", 1.0)
+    assert code.digest != benches.code_of(book, "tiny").digest
+    assert not benches.recorded("tiny", book).stale
 
 
 def test_page_without_records_has_no_rows_and_no_checks() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from invex.charts.style import METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
 
@@ -95,7 +96,12 @@ def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], str(method))
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
-    axes.set(yscale="log", ylim=(min(0.8 * late["lower"].min(), chance / 10), 1.8 * chance))
+    end = late[late["step"] > late["step"].median()]["median"].max()  # a method may end above guessing
+    axes.set(yscale="log", ylim=(min(0.8 * late["lower"].min(), chance / 10), max(1.8 * chance, 1.2 * end)))
+    if axes.get_ylim()[1] < 100 * axes.get_ylim()[0]:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(

@@ -12,6 +12,8 @@ CHECKS = {  # claim -> bench, how the labels of its rows begin, device
     "bench-icnn-step/float32-784": ("icnn-step", "width 784, float32", "cpu"),
     "bench-icnn-step/float32-3072": ("icnn-step", "width 3,072, float32", "cpu"),
     "bench-icnn-step/bfloat16-784": ("icnn-step", "width 784, bfloat16", "cpu"),
+    "bench-icnn-step/gpu-784": ("icnn-step", "width 784, float32", "cuda"),
+    "bench-icnn-step/gpu-3072": ("icnn-step", "width 3,072, float32", "cuda"),
     "bench-icnn-epoch/float32": ("icnn-epoch", "width 784, float32", "cpu"),
     "bench-icnn-epoch/bfloat16": ("icnn-epoch", "width 784, bfloat16", "cpu"),
     "bench-icnn-seeds/cpu": ("icnn-seeds", "", "cpu"),
@@ -36,14 +38,16 @@ def aims(claims: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def checks(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+def checks(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Value, low and high of each claim that was measured: of its slowest row on the first machine."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for claim, (name, start, device) in CHECKS.items():
         part = _select(rows, name, start, device)
         if len(part):
             worst = part.loc[part["ratio"].astype(float).idxmin()]
             found[claim] = {"value": worst["ratio"], "low": worst["ratio_min"], "high": worst["ratio_max"]}
+            if device == "cuda":
+                found[claim]["note"] = f"{worst['hardware']}, {worst['share']:.0%} of its limit"
     for claim, (name, start, device) in SHARES.items():
         if len(part := _select(rows, name, start, device)):
             found[claim] = {"value": float(part["share"].min())}

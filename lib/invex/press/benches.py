@@ -75,12 +75,28 @@ def _file(book: Book, name: str) -> Path:
     return book.root / "benchmarks" / f"{name.replace('-', '_')}.py"
 
 
-def code_of(book: Book, name: str) -> closure.CodeDigest:
-    """Digest of a bench's own statements and of the library code that it times."""
+def code_of(book: Book, name: str, python: tuple[int, int] = (3, 11)) -> closure.CodeDigest:
+    """Digest of a bench's own statements and of the library code that it times.
+
+    The statements count as `ast.dump` of one version of Python prints them, whichever version runs.
+    """
     text = _file(book, name).read_text("utf-8")
     code = closure.source_digest(text, closure.SCOPE)
-    whole = ast.dump(ast.parse(text)) + code.digest
+    whole = _dump(ast.parse(text), python) + code.digest
     return replace(code, digest=sha256(whole)[:16], functions={}, module=f"benchmarks.{name}")
+
+
+def _dump(node: object, python: tuple[int, int]) -> str:
+    if isinstance(node, list):
+        return "[" + ", ".join(_dump(part, python) for part in node) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    given = [(key, value) for key, value in ast.iter_fields(node) if key != "type_params"]
+    given = [(key, value) for key, value in given if value is not None or not hasattr(type(node), key)]
+    fields = [f"{key}={_dump(value, python)}" for key, value in given]
+    if python >= (3, 12) and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        fields.append("type_params=[]")
+    return f"{type(node).__name__}({', '.join(fields)})"
 
 
 def recorded(name: str, book: Book | None = None) -> Records:
@@ -88,8 +104,11 @@ def recorded(name: str, book: Book | None = None) -> Records:
     book = book or Book.find()
     items = sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"])
     runs = list({item.config["hardware"]: item for item in items}.values())
-    today = code_of(book, name).digest if runs and _file(book, name).is_file() else ""
-    stale = [f"benchmarks.{name}"] if any(run.provenance["code"]["digest"] != today for run in runs) else []
+    # a record made on 3.12 may name the digest of that version's dump
+    versions = ((3, 11), (3, 12)) if runs and _file(book, name).is_file() else ()
+    today = {code_of(book, name, version).digest for version in versions}
+    changed = any(run.provenance["code"]["digest"] not in today for run in runs)
+    stale = [f"benchmarks.{name}"] if changed else []
     return Records(f"bench-{name}", runs, [as_dict(Bench(name, True, "any", "cpu"))], stale)
 
 
