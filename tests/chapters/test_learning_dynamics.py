@@ -110,7 +110,10 @@ def test_stale_records_are_marked_and_others_are_not(page) -> None:
     [
         ("fig2/mnist-below", 0.08 / 2.3),
         ("fig2/mnist-similar", 0.08 / 0.05),
+        ("fig5/three-layers", 0.08 / 0.05),
+        ("fig5/seven-layers", 0.08 / 0.05),
         ("fig7/seven-layers", 0.5),
+        ("fig8/not-enough", 1.0 / 0.08),
         ("fig9/deeper", 0.8),
         ("fig10/worse", 2.0),
     ],

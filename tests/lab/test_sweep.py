@@ -215,3 +215,13 @@ def test_costs_add_up_what_runs_of_the_kind_took_and_count_the_rest(plan, monkey
     assert (paper["runs"], paper["recorded"], paper["cost"]) == (6, 1, "0 s, 3 runs not measured")
     assert 0.3 <= paper["seconds"] < 1.5
     assert [costs.duration(s) for s in (7, 150, 9000)] == ["7 s", "2.5 min", "2.5 h"]
+
+
+def test_the_cost_of_a_chapter_names_each_machine_once(plan, monkeypatch):
+    monkeypatch.setattr(experiments, "find", lambda name: plan.experiment)
+    monkeypatch.setattr(costs, "hardware", lambda device: "a processor, 2 cores")
+    for place, part in (("a processor, 2 cores", plan.configs[:1]), ("a GPU", plan.configs[1:2])):
+        monkeypatch.setattr(provenance, "hardware", lambda device, place=place: place)
+        sweep.sweep(replace(plan, configs=part))
+    costs.note(plan.store.folder, [("part/chapter", "quick", 7.0)])
+    assert costs.stated(plan.store, "part/chapter", ["steady"]).endswith("(on a GPU; a processor, 2 cores)")

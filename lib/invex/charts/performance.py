@@ -174,7 +174,8 @@ def _curve(axes: Axes, rows: pd.DataFrame, curve: Curve) -> None:
 
 
 def _plain_ticks(axis: Axis, span: float) -> None:
-    """Numbers in full at powers of ten, and at 2 and 5 times these where the axis spans less than forty."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if 1 < span < 40 else (1,)))
+    """Numbers in full at powers of ten, and between them as closely as the span leaves room for."""
+    subs = (1, 2, 5) if 1 < span < 15 else (1, 3) if 1 < span < 150 else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
     axis.set_minor_formatter(NullFormatter())

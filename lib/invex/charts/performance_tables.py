@@ -66,7 +66,7 @@ def finding(rows: pd.DataFrame) -> str:
     """The extremes of the ratios of one bench, in a sentence."""
     kept = headline(rows).sort_values("ratio")
     least, most = kept.iloc[0], kept.iloc[-1]
-    machines = ", ".join(dict.fromkeys(kept["hardware"]))
+    machines = " and on ".join(dict.fromkeys(kept["hardware"]))
     spread = f"{least['ratio']:.3g} times as fast ({least['label']})"
     if len(kept) > 1:
         spread = f"Between {spread} and {most['ratio']:.3g} times ({most['label']})"

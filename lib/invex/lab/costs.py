@@ -52,7 +52,8 @@ def stated(store: Store, chapter: str, names: Sequence[str]) -> str:
     times = chapter_times(store.folder).get(chapter, {})
     known = {name: duration(entry["seconds"]) for name, entry in times.items()}
     runs = [_experiment(store, name, "paper") for name in names]
-    places = {entry["measured on"] for entry in [*times.values(), *runs] if entry["measured on"]}
+    measured = [place for entry in [*times.values(), *runs] for place in entry["measured on"].split("; ")]
+    places = set(filter(None, measured))
     line = ", ".join(f"{profile} {known.get(profile, 'not measured')}" for profile in PROFILES)
     line += "".join(f", and the runs of {row['what']}: {row['cost']}" for row in runs)
     return line + (f" (on {'; '.join(sorted(places))})" if places else "")
@@ -80,5 +81,5 @@ def _experiment(store: Store, name: str, profile: str) -> dict[str, Any]:
         "recorded": len(there),
         "seconds": sum(known),
         "cost": ", ".join(parts),
-        "measured on": ", ".join(sorted({item.provenance["device"] for item in there})),
+        "measured on": "; ".join(sorted({item.provenance["device"] for item in there})),
     }
