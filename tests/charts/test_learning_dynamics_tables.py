@@ -15,7 +15,8 @@ RUNS = pd.DataFrame(
 def curve(dataset: str, method: str, seed: int, leaves: int | None) -> pd.DataFrame:
     steps = range(0, 500, 50)
     losses = [2.3 if leaves is None or step < leaves else 0.5 for step in steps]
-    return pd.DataFrame({"step": steps, "loss": losses}).assign(dataset=dataset, method=method, seed=seed)
+    run = {"dataset": dataset, "hidden": 5, "method": method, "seed": seed}
+    return pd.DataFrame({"step": steps, "loss": losses}).assign(**run)
 
 
 LEFT = tables.starts(
@@ -42,6 +43,10 @@ def test_departures_in_words() -> None:
 
 def test_the_finding_counts_each_method() -> None:
     assert tables.left_in_words(LEFT).endswith("on MNIST ICNN 0 of 2, ICNN + init 3 of 4.")
+    shallow = LEFT[LEFT["method"] == "ICNN + init"].assign(hidden=3)
+    assert tables.left_in_words(pd.concat([LEFT, shallow])).endswith(
+        "on MNIST with 3 layers ICNN + init 3 of 4; on MNIST with 5 layers ICNN 0 of 2, ICNN + init 3 of 4."
+    )
 
 
 def test_the_lowest_median_is_named_by_data_and_depth() -> None:

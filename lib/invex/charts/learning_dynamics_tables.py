@@ -25,12 +25,12 @@ def starts(curves: pd.DataFrame) -> pd.DataFrame:
     """When each run left the plateau of guessing: its loss stays below half of that of guessing.
 
     Args:
-        curves: `step` and `loss` of runs, with `dataset`, `method` and `seed`.
+        curves: `step` and `loss` of runs, with `dataset`, `hidden`, `method` and `seed`.
 
     Returns:
         one row a run, `left` the step, or NaN for a run that never left.
     """
-    columns = ["dataset", "method", "seed"]
+    columns = ["dataset", "hidden", "method", "seed"]
     rows = [
         (*key, departure(run["step"], run["loss"], 0.5 * CHANCE[key[0]]))
         for key, run in (curves.groupby(columns, sort=False) if len(curves) else ())
@@ -68,12 +68,13 @@ def departures(left: pd.DataFrame, dataset: str, method: str) -> str:
 
 
 def left_in_words(left: pd.DataFrame) -> str:
-    """How many runs of each method left the plateau, by data set, in a sentence."""
-    parts = []
-    for dataset, runs in left.groupby("dataset", sort=False):
+    """How many runs of each method left the plateau, by data set and, where there are several, by depth."""
+    parts, by_depth = [], left.sort_values("hidden", kind="stable")
+    for (dataset, depth), runs in by_depth.groupby(["dataset", "hidden"], sort=False):
         counts = runs.groupby("method", sort=False)["left"].agg(["count", "size"])
         listed = ", ".join(f"{method} {count} of {size}" for method, count, size in counts.itertuples())
-        parts.append(f"on {TITLES[str(dataset)]} {listed}")
+        layers = f" with {depth} layers" if left["hidden"].nunique() > 1 else ""
+        parts.append(f"on {TITLES[str(dataset)]}{layers} {listed}")
     return f"Runs that leave the plateau of guessing: {'; '.join(parts)}."
 
 
