@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from invex.charts.style import METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
+from invex.charts.style import CYCLE, METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
 
 VARIED = {  # field -> how a name tells it, and its usual value
     "bias_noise": (", β = {}", 0.0),
@@ -79,6 +80,34 @@ def curves(
     for axes in grid[:, 1::2].flat:
         if axes.has_data():
             label_ends(axes)
+    return figure
+
+
+def activity(runs: pd.DataFrame, *, chance: float) -> Figure:
+    """Loss at the end against the share of active units before training, one mark a run.
+
+    Args:
+        runs: `active`, `final_loss`, `hidden` (a colour each) and `method` (a mark each).
+        chance: loss of guessing, drawn as a thin line.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    none = 0.3 * runs["active"][runs["active"] > 0].min()  # a place for zero on a log scale
+    depths, methods = sorted(set(runs["hidden"])), list(dict.fromkeys(runs["method"]))
+    for (depth, method), part in runs.groupby(["hidden", "method"], sort=False):
+        style = {"color": CYCLE[depths.index(depth)], "marker": "o^sD"[methods.index(method) % 4]}
+        axes.plot(part["active"].clip(lower=none), part["final_loss"], ls="", ms=6, alpha=0.75, **style)
+    axes.set(xscale="log", yscale="log", ylabel="loss of the last epoch (nats)")
+    axes.set_xlabel("active units in the last hidden layer before training, share (left end: none)")
+    axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    axes.set_ylim(top=2 * chance)
+    marks = [
+        Line2D([], [], ls="", marker="o", color=CYCLE[i], label=f"{d} layers") for i, d in enumerate(depths)
+    ]
+    marks += [
+        Line2D([], [], ls="", marker="o^sD"[i % 4], color=MUTED, label=method)
+        for i, method in enumerate(methods)
+    ]
+    axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return figure
 
 

@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from invex.analysis.activity import superiority
 from invex.analysis.bootstrap import interval, median, ratio_of_medians
 from invex.analysis.training_runs import departure
+from invex.charts.learning_dynamics import labelled
 
 TITLES = {"mnist": "MNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100", "digits": "digits (stand-in)"}
 CHANCE = {name: float(np.log(100 if name == "cifar100" else 10)) for name in TITLES}
 """Loss of guessing on each data set, in nats."""
+FIELDS = ["dataset", "hidden", "correlation", "bias_noise", "seed"]
 
 
 def select(rows: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
@@ -128,3 +131,30 @@ def _losses(runs: pd.DataFrame, values: Mapping[str, object]) -> list[float]:
     """Mean loss of the last epoch of each run with these values that did not fail."""
     chosen = select(runs, values)
     return chosen["final_loss"].dropna().tolist() if len(chosen) else []
+
+
+def activity(layers: pd.DataFrame, runs: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
+    """Principled runs with the share of units of the last hidden layer that were `active` before training.
+
+    Args:
+        layers: `layer` and `active`, with `dataset`, `hidden`, `correlation`, `bias_noise` and `seed`.
+        runs: the same fields, and `final_loss`.
+        left: as `starts` gives it from the curves of the runs, labelled by `charts.labelled`.
+    """
+    if layers.empty or runs.empty:
+        return pd.DataFrame(columns=[*FIELDS, "method", "active", "final_loss", "left"])
+    last = layers[layers["layer"] == layers["hidden"]]
+    found = labelled(runs).merge(last[[*FIELDS, "active"]], on=FIELDS)
+    return found.merge(left)[[*FIELDS, "method", "active", "final_loss", "left"]]
+
+
+def activity_in_words(runs: pd.DataFrame) -> str:
+    """How well the active units before training tell the runs that learn from the others, in a sentence."""
+    learnt = runs["left"].notna()
+    share = superiority(runs.loc[learnt, "active"].tolist(), runs.loc[~learnt, "active"].tolist())
+    if share != share:
+        return f"{learnt.sum()} of {len(runs)} principled runs learn."
+    return (
+        f"Of a run that learns and one that does not, the first started with more active units in "
+        f"{100 * share:.0f} % of all pairs ({learnt.sum()} and {(~learnt).sum()} runs)."
+    )

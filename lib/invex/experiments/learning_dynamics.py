@@ -91,6 +91,13 @@ def run(
             yield config, _outcome(config, trained, test, data)
 
 
+def start(config: Config, *, device: str, folder: Path | None) -> tuple[Classifier, Examples, dict[str, str]]:
+    """The network of a run before training, its training examples, and what the data are."""
+    fitted, _, classes, data = _load(config.dataset, folder, device)
+    sizes = [fitted.inputs.shape[1]] * (config.hidden + 1) + [classes]
+    return _network(sizes, config).to(device), fitted, data
+
+
 def _network(sizes: Sequence[int], config: Config) -> Classifier:
     return classifier(
         sizes,

@@ -1,0 +1,58 @@
+"""Active units of principled classifiers before training (Hoedt & Klambauer, 2023, Fig. 2-9)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from invex.analysis.activity import active_shares
+from invex.experiments import learning_dynamics
+from invex.lab.records import Outcome
+
+IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class Config:
+    """The principled networks of one seed: those of `learning_dynamics` with weights kept by projection."""
+
+    dataset: str
+    seed: int
+
+
+def configs(profile: str) -> list[Config]:
+    """One for each data set and seed of `learning_dynamics`."""
+    runs = learning_dynamics.configs(profile)
+    return list(dict.fromkeys(Config(run.dataset, run.seed) for run in runs))
+
+
+def networks(config: Config) -> list[learning_dynamics.Config]:
+    """The runs of `learning_dynamics` whose networks are looked at."""
+    runs = learning_dynamics.configs("quick" if config.dataset == "digits" else "paper")
+    return [
+        run
+        for run in runs
+        if (run.dataset, run.seed, run.method, run.positivity)
+        == (config.dataset, config.seed, "ICNN + init", "projection")
+    ]
+
+
+def run(
+    configs: Sequence[Config], *, device: str, folder: Path | None, progress: Callable[[str], None]
+) -> Iterator[tuple[Config, Outcome]]:
+    """Shares of active units, by layer, on the first training images."""
+    for config in configs:
+        columns: dict[str, list[float]] = {
+            name: [] for name in ("hidden", "correlation", "bias_noise", "layer", "active")
+        }
+        for each in networks(config):
+            network, examples, data = learning_dynamics.start(each, device=device, folder=folder)
+            index = torch.arange(min(IMAGES, len(examples)), device=examples.inputs.device)[None]
+            shares = active_shares(network, examples.batch(index, torch.float32)[0][0])
+            for layer, share in enumerate(shares.tolist(), 1):
+                row = (each.hidden, each.correlation, each.bias_noise, layer, share)
+                for column, value in zip(columns.values(), row, strict=True):
+                    column.append(value)
+            progress(f"{each.hidden} layers")
+        yield config, Outcome({"layers": columns}, {}, data)
