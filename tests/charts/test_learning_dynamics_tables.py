@@ -1,7 +1,9 @@
 """Tables and sentences about training runs, from few numbers that can be checked by hand."""
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from invex.charts import learning_dynamics as charts
 from invex.charts import learning_dynamics_tables as tables
 
 RUNS = pd.DataFrame(
@@ -42,10 +44,11 @@ def test_departures_in_words() -> None:
 
 
 def test_the_finding_counts_each_method() -> None:
-    assert tables.left_in_words(LEFT).endswith("on MNIST ICNN 0 of 2, ICNN + init 3 of 4.")
+    assert tables.left_in_words(LEFT).endswith("on MNIST ICNN (0 of 2), ICNN + init (3 of 4).")
     shallow = LEFT[LEFT["method"] == "ICNN + init"].assign(hidden=3)
     assert tables.left_in_words(pd.concat([LEFT, shallow])).endswith(
-        "on MNIST with 3 layers ICNN + init 3 of 4; on MNIST with 5 layers ICNN 0 of 2, ICNN + init 3 of 4."
+        "on MNIST with 3 layers ICNN + init (3 of 4); "
+        "on MNIST with 5 layers ICNN (0 of 2), ICNN + init (3 of 4)."
     )
 
 
@@ -100,3 +103,42 @@ def test_without_records_nothing_is_said_and_nothing_raised() -> None:
 def test_a_list_selects_any_of_its_entries() -> None:
     assert len(tables.select(RUNS, {"dataset": ["cifar10", "mnist"], "method": "ICNN"})) == 4
     assert len(tables.select(RUNS, {"seed": [2]})) == 2
+
+
+USUAL = {"dataset": "mnist", "hidden": 2, "correlation": 0.5, "bias_noise": 0.0, "positivity": "projection"}
+STARTED = pd.DataFrame(
+    [
+        USUAL | {"seed": seed, "layer": layer, "active": 0.1 * seed / layer}
+        for seed in range(4)
+        for layer in (1, 2)
+    ]
+).drop(columns="positivity")
+ENDED = pd.DataFrame(
+    [USUAL | {"seed": s, "method": "ICNN + init", "final_loss": 2.3 - s / 2} for s in range(3)]
+)
+
+
+def active(leaves: tuple[int | None, ...]) -> pd.DataFrame:
+    curves = [curve("mnist", "ICNN + init", seed, step) for seed, step in enumerate(leaves)]
+    return tables.activity(STARTED, ENDED, tables.starts(pd.concat(curves).assign(hidden=2)))
+
+
+def test_a_run_has_the_active_units_of_its_last_layer_and_whether_it_learnt() -> None:
+    runs = active((None, 50, 1))
+    assert runs["active"].tolist() == pytest.approx([0.0, 0.05, 0.1])
+    assert runs["left"].isna().tolist() == [True, False, False]
+    assert tables.activity_in_words(runs) == (
+        "Of a run that learns and one that does not, the first started with more active units in "
+        "100 % of all pairs (2 and 1 runs)."
+    )
+    assert "in 50 %" in tables.activity_in_words(active((50, None, 1)))
+    assert tables.activity_in_words(active((50, 50, 1))) == "3 of 3 principled runs learn."
+    assert tables.activity(STARTED, ENDED.head(0), tables.starts(pd.DataFrame())).empty
+
+
+def test_runs_without_active_units_are_drawn_at_the_left_end() -> None:
+    figure = charts.activity(active((None, 50, 1)), chance=2.3)
+    (marks,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+    assert marks.get_xdata().tolist() == pytest.approx([0.015, 0.05, 0.1])
+    assert marks.get_ydata().tolist() == pytest.approx([2.3, 1.8, 1.3])
+    plt.close(figure)

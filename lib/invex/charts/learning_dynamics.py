@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from invex.charts.style import CYCLE, METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
 
+MARKS = "o^sD"
 VARIED = {  # field -> how a name tells it, and its usual value
     "bias_noise": (", β = {}", 0.0),
     "correlation": (", ρ = {}", 0.5),
@@ -94,17 +95,19 @@ def activity(runs: pd.DataFrame, *, chance: float) -> Figure:
     none = 0.3 * runs["active"][runs["active"] > 0].min()  # a place for zero on a log scale
     depths, methods = sorted(set(runs["hidden"])), list(dict.fromkeys(runs["method"]))
     for (depth, method), part in runs.groupby(["hidden", "method"], sort=False):
-        style = {"color": CYCLE[depths.index(depth)], "marker": "o^sD"[methods.index(method) % 4]}
-        axes.plot(part["active"].clip(lower=none), part["final_loss"], ls="", ms=6, alpha=0.75, **style)
+        colour, mark = CYCLE[depths.index(depth)], MARKS[methods.index(method) % len(MARKS)]
+        axes.plot(part["active"].clip(lower=none), part["final_loss"], mark, color=colour, ms=6, alpha=0.75)
     axes.set(xscale="log", yscale="log", ylabel="loss of the last epoch (nats)")
     axes.set_xlabel("active units in the last hidden layer before training, share (left end: none)")
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    axes.annotate("guessing", (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), ha="right",
+                  textcoords="offset points", color=MUTED, fontsize=9)  # fmt: skip
     axes.set_ylim(top=2 * chance)
     marks = [
         Line2D([], [], ls="", marker="o", color=CYCLE[i], label=f"{d} layers") for i, d in enumerate(depths)
     ]
     marks += [
-        Line2D([], [], ls="", marker="o^sD"[i % 4], color=MUTED, label=method)
+        Line2D([], [], ls="", marker=MARKS[i % len(MARKS)], color=MUTED, label=method)
         for i, method in enumerate(methods)
     ]
     axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

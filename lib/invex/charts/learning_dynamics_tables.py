@@ -75,7 +75,7 @@ def left_in_words(left: pd.DataFrame) -> str:
     parts, by_depth = [], left.sort_values("hidden", kind="stable")
     for (dataset, depth), runs in by_depth.groupby(["dataset", "hidden"], sort=False):
         counts = runs.groupby("method", sort=False)["left"].agg(["count", "size"])
-        listed = ", ".join(f"{method} {count} of {size}" for method, count, size in counts.itertuples())
+        listed = ", ".join(f"{method} ({count} of {size})" for method, count, size in counts.itertuples())
         layers = f" with {depth} layers" if left["hidden"].nunique() > 1 else ""
         parts.append(f"on {TITLES[str(dataset)]}{layers} {listed}")
     return f"Runs that leave the plateau of guessing: {'; '.join(parts)}."
