@@ -90,7 +90,7 @@ def test_recorded_runs_are_told_apart_by_what_changes_their_time() -> None:
         return SimpleNamespace(config={"dataset": "mnist", "hidden": hidden}, provenance=origin)
 
     table = performance_tables.recorded_runs(
-        [run(5, "a", 1, 90.0), run(5, "a", 1, 100.0), run(5, "b", 40, 2.0), run(7, "b", 40, 3.0)]
+        [run(7, "b", 40, 3.0), run(5, "b", 40, 2.0), run(5, "a", 1, 90.0), run(5, "a", 1, 100.0)]
     )
     assert table["machine"].tolist() == ["a", "b", "b"]
     assert table["seconds a run"].tolist() == [95.0, 2.0, 3.0]

@@ -133,6 +133,8 @@ def recorded_runs(runs: Sequence[Recorded]) -> pd.DataFrame:
          run.provenance["batch"], run.provenance["wall_seconds"])
         for run in runs
     ]  # fmt: skip
+    order = list(TITLES.values())
+    rows.sort(key=lambda row: (order.index(row[0]), *row[1:]))
     frame = pd.DataFrame(rows, columns=[*columns, "wall"])
     found = frame.groupby(columns, sort=False)["wall"].agg(runs="size", **{"seconds a run": "median"})
     return found.reset_index()
