@@ -78,6 +78,14 @@ def test_a_value_near_the_end_of_its_interval_keeps_its_digits() -> None:
     assert measured(claim, result | {"value": 0.047}) == ("0.047", "[0.038, 1.200]")
 
 
+def test_a_single_run_has_no_interval_and_leaves_no_best() -> None:
+    ends = {name: [None, *METHODS[name][1:]] for name in ("AUC low", "AUC high")}
+    found = cells({"AUC": "max"}, METHODS.assign(**ends))
+    assert found.select("tr")[1].get_text(" ", strip=True) == "a 80.6 10"
+    assert " to " in found.select("tr")[2].get_text(" ", strip=True)
+    assert found.select("strong") == []
+
+
 def test_the_best_is_bold_only_where_its_interval_says_so() -> None:
     assert [cell.get_text() for cell in cells({"AUC": "max"}).select("strong")] == ["80.6"]
     assert cells({"AUC": "min"}).select("strong") == []

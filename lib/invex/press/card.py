@@ -85,7 +85,7 @@ def table(frame: pd.DataFrame, digits: int | Mapping[str, int] | None, best: Map
 def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None) -> tuple[str, str]:
     """Return the text of a cell, and its interval."""
     value, aside = plain(frame[column].iloc[row]), ""
-    if f"{column} low" in frame:
+    if f"{column} low" in frame and pd.notna(frame[f"{column} low"].iloc[row]):
         low, high = (plain(frame[f"{column} {end}"].iloc[row]) for end in ("low", "high"))
         digits = supported_digits(low, high, value) if digits is None else digits
         aside = f"{number(low, digits)} to {number(high, digits)}"
@@ -94,7 +94,7 @@ def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None) -> tup
 
 def _winner(frame: pd.DataFrame, column: str, how: str) -> int | None:
     """Return the row whose interval lies clear of all others in the direction wanted, or None."""
-    if f"{column} low" not in frame:
+    if f"{column} low" not in frame or frame[f"{column} low"].isna().any():
         return None
     low, high = (frame[f"{column} {end}"].to_numpy() for end in ("low", "high"))
     inner, outer = (low, high) if how == "max" else (-high, -low)
