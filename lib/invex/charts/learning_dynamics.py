@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from invex.charts.style import CYCLE, METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDE, WIDTH, label_ends
+from invex.charts.style import CYCLE, METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDTH, label_ends
 
 MARKS = "o^sD"
 VARIED = {  # field -> how a name tells it, and its usual value
@@ -50,7 +50,7 @@ def beside(
 def curves(
     summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float], early: int = 1000
 ) -> Figure:
-    """Loss against steps, a row for each depth and two panels for each data set: the first steps, and all.
+    """Loss against steps, a row for each data set and depth: the first steps, and all.
 
     Args:
         summary: as `quartiles` gives it, methods in the order of drawing.
@@ -59,28 +59,23 @@ def curves(
         early: steps in the first panel, which shows the whole range of the loss; the second starts just
             above `chance`.
     """
-    names, depths = list(dict.fromkeys(summary["dataset"])), sorted(set(summary["hidden"]))
+    names = list(dict.fromkeys(summary["dataset"]))
+    there = dict.fromkeys(zip(summary["dataset"], summary["hidden"], strict=True))
+    rows = sorted(there, key=lambda row: (names.index(row[0]), row[1]))
     colours = _palette(list(dict.fromkeys(summary["method"])))
     figure, grid = plt.subplots(
-        len(depths), 2 * len(names), squeeze=False, width_ratios=[1, 2.6] * len(names),
-        figsize=(max(WIDTH, min(WIDE, 4.6 * len(names))), 3.0 * len(depths)),
-    )  # fmt: skip
-    for row, depth in zip(grid, depths, strict=True):
-        for first, whole, name in zip(row[::2], row[1::2], names, strict=True):
-            here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
-            if here.empty:
-                first.set_axis_off()
-                whole.set_axis_off()
-                continue
-            _early(first, here[here["step"] <= early], colours)
-            _whole(whole, here, colours, chance[name], early)
-            first.set_title(f"{titles[name]}, {depth} constrained layers")
-        row[0].set_ylabel("loss of a batch (nats)")
+        len(rows), 2, squeeze=False, width_ratios=[1, 2.6], figsize=(WIDTH, 2.6 * len(rows))
+    )
+    for (first, whole), (name, depth) in zip(grid, rows, strict=True):
+        here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
+        _early(first, here[here["step"] <= early], colours)
+        _whole(whole, here, colours, chance[name], early)
+        first.set_title(f"{titles[name]}, {depth} constrained layers")
+        first.set_ylabel("loss of a batch (nats)")
     for axes in grid[-1]:
         axes.set_xlabel("step")
-    for axes in grid[:, 1::2].flat:
-        if axes.has_data():
-            label_ends(axes)
+    for axes in grid[:, 1]:
+        label_ends(axes)
     return figure
 
 

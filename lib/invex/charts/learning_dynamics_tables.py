@@ -1,7 +1,7 @@
 """Where training ends and when it starts, from recorded runs: tables, checks and sentences."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,13 @@ TITLES = {"mnist": "MNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100", "digit
 CHANCE = {name: float(np.log(100 if name == "cifar100" else 10)) for name in TITLES}
 """Loss of guessing on each data set, in nats."""
 FIELDS = ["dataset", "hidden", "correlation", "bias_noise", "seed"]
+
+
+class Recorded(Protocol):
+    """A run as the records give it."""
+
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
 
 
 def select(rows: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
@@ -81,6 +88,17 @@ def left_in_words(left: pd.DataFrame) -> str:
         layers = f" with {depth} layers" if left["hidden"].nunique() > 1 else ""
         parts.append(f"on {TITLES[str(dataset)]}{layers} {listed}")
     return f"Runs that leave the plateau of guessing: {'; '.join(parts)}."
+
+
+def subsets(runs: Sequence[Recorded]) -> str:
+    """A sentence on each data set of which some runs saw a part only; empty if there is none."""
+    told = {
+        name.partition(" ")[0]: text.partition(" (")[2].removesuffix(")")
+        for run in runs
+        for name, text in run.provenance["data"].items()
+        if " (" in text
+    }
+    return "".join(f" {TITLES[name]}: {part}." for name, part in sorted(told.items()))
 
 
 def best_in_words(runs: pd.DataFrame) -> str:

@@ -1,11 +1,11 @@
 """Tables and checks from the rows of benches, as `performance.tidy` gives them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
-from invex.charts.learning_dynamics_tables import TITLES
+from invex.charts.learning_dynamics_tables import TITLES, Recorded
 from invex.charts.performance import headline
 
 CHECKS = {  # claim -> bench, how the labels of its rows begin, device
@@ -112,13 +112,6 @@ def estimates(rows: pd.DataFrame) -> pd.DataFrame:
             what = f"100,000 points of a level set, {row['dimension']}-D"
             lines.append((machine, what, f"/ {row['ours']:,.0f} a second", 1e5 / row["ours"]))
     return pd.DataFrame(lines, columns=["machine", "what", "how", "seconds"])
-
-
-class Recorded(Protocol):
-    """A run as the records give it."""
-
-    config: Mapping[str, Any]
-    provenance: Mapping[str, Any]
 
 
 def recorded_runs(runs: Sequence[Recorded]) -> pd.DataFrame:
