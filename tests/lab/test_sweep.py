@@ -112,11 +112,15 @@ def test_stale_records_are_run_again_on_request_only(plan):
     assert sweep.missing(again) == []
 
 
-def test_a_gpu_is_given_whole_groups(plan, monkeypatch):
+@pytest.fixture
+def gpu(monkeypatch):
     monkeypatch.setattr(sweep, "hardware", lambda device: "a GPU")
     monkeypatch.setattr(sweep, "reset_peak", lambda device: None)
     monkeypatch.setattr(provenance, "hardware", lambda device: "a GPU")
     monkeypatch.setattr(provenance, "peak_memory", lambda device: 1)
+
+
+def test_a_gpu_is_given_whole_groups(plan, gpu):
     report = sweep.sweep(replace(plan, device="cuda"))
     assert log(plan) == [f"{m} {s} of 3" for m in ("plain", "skip") for s in range(3)]
     assert {item.provenance["batch"] for item in report.recorded} == {3}
@@ -141,11 +145,7 @@ def test_within_a_budget_one_run_of_each_kind_is_measured_before_the_others():
     assert sweep._next(times, configs, 25.0) == configs[:4]
 
 
-def test_a_budget_on_a_gpu_costs_at_most_the_runs_that_measure(plan, clock, monkeypatch):
-    monkeypatch.setattr(sweep, "hardware", lambda device: "a GPU")
-    monkeypatch.setattr(sweep, "reset_peak", lambda device: None)
-    monkeypatch.setattr(provenance, "hardware", lambda device: "a GPU")
-    monkeypatch.setattr(provenance, "peak_memory", lambda device: 1)
+def test_a_budget_on_a_gpu_costs_at_most_the_runs_that_measure(plan, clock, gpu):
     report = sweep.sweep(replace(plan, device="cuda", deadline=clock.now + 0.7))
     assert log(plan) == ["plain 0 of 1", "plain 1 of 2", "plain 2 of 2"]
     assert len(report.recorded) == 3

@@ -8,9 +8,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from invex.charts.style import CYCLE, METHOD_COLOURS, MUTED, OCHRE, TEAL, VERMILION, WIDTH, label_ends
+from invex.charts.style import (
+    CYCLE,
+    METHOD_COLOURS,
+    MUTED,
+    OCHRE,
+    TEAL,
+    VERMILION,
+    WIDTH,
+    label_ends,
+    plain_ticks,
+)
 
 MARKS = "o^sD"
 VARIED = {  # field -> how a name tells it, and its usual value
@@ -125,10 +134,9 @@ def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
     end = late[late["step"] > late["step"].median()]["median"].max()  # a method may end above guessing
     axes.set(yscale="log", ylim=(min(0.8 * late["lower"].min(), chance / 10), max(1.8 * chance, 1.2 * end)))
-    if axes.get_ylim()[1] < 100 * axes.get_ylim()[0]:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+    bottom, top = axes.get_ylim()
+    if top < 100 * bottom:
+        plain_ticks(axes.yaxis, top / bottom)
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(

@@ -8,11 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from invex.charts.style import CYCLE, MUTED, WIDE, label_ends
+from invex.charts.style import CYCLE, MUTED, WIDE, label_ends, plain_ticks
 
 PEERS = {
     "nelder_mead": "Nelder–Mead",
@@ -147,7 +145,7 @@ def _ratios(axes: Axes, rows: pd.DataFrame, aims: Mapping[str, float]) -> None:
     axes.set_xlabel("time of the peer over ours: median and extremes of the pairs; upright stroke: the aim")
     if rows["ratio"].max() > 10:
         axes.set_xscale("log")
-        _plain_ticks(axes.xaxis, 1.0)
+        plain_ticks(axes.xaxis, 1.0)
     else:
         axes.set_xlim(left=0)
     axes.margins(x=0.14)
@@ -168,14 +166,6 @@ def _curve(axes: Axes, rows: pd.DataFrame, curve: Curve) -> None:
             axes.plot(part["x"], part["theirs"], color=MUTED, lw=1.2, label="published")
     unit = rows["unit"].iloc[0]
     axes.set(xscale="log", yscale="log", xlabel=curve.axis, ylabel="ms a step" if unit == "ms" else unit)
-    _plain_ticks(axes.xaxis, rows["x"].max() / rows["x"].min())
-    _plain_ticks(axes.yaxis, rows["ours"].max() / rows["ours"].min())
+    plain_ticks(axes.xaxis, rows["x"].max() / rows["x"].min())
+    plain_ticks(axes.yaxis, rows["ours"].max() / rows["ours"].min())
     label_ends(axes)
-
-
-def _plain_ticks(axis: Axis, span: float) -> None:
-    """Numbers in full at powers of ten, and between them as closely as the span leaves room for."""
-    subs = (1, 2, 5) if 1 < span < 15 else (1, 3) if 1 < span < 150 else (1,)
-    axis.set_major_locator(LogLocator(subs=subs))
-    axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
-    axis.set_minor_formatter(NullFormatter())

@@ -38,16 +38,14 @@ def aims(claims: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-def checks(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def checks(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Value, low and high of each claim that was measured: of its slowest row on the first machine."""
-    found: dict[str, dict[str, Any]] = {}
+    found = {}
     for claim, (name, start, device) in CHECKS.items():
         part = _select(rows, name, start, device)
         if len(part):
             worst = part.loc[part["ratio"].astype(float).idxmin()]
             found[claim] = {"value": worst["ratio"], "low": worst["ratio_min"], "high": worst["ratio_max"]}
-            if device == "cuda":
-                found[claim]["note"] = f"{worst['hardware']}, {worst['share']:.0%} of its limit"
     for claim, (name, start, device) in SHARES.items():
         if len(part := _select(rows, name, start, device)):
             found[claim] = {"value": float(part["share"].min())}

@@ -19,6 +19,8 @@ import numpy as np
 from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter
 
 WIDTH, WIDE = 7.0, 9.4  # inches: the text column, and column and margin
 
@@ -153,3 +155,11 @@ def paper_marker(axes: Axes, x: Any, y: Any, *, label: str | None = "paper") -> 
 def band(axes: Axes, x: Any, low: Any, high: Any, colour: str) -> None:
     """Fill an interval around a line, faintly, in the line's colour."""
     axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
+
+
+def plain_ticks(axis: Axis, span: float) -> None:
+    """Numbers in full at powers of ten, and between them as closely as the span leaves room for."""
+    subs = (1, 2, 5) if 1 < span < 15 else (1, 3) if 1 < span < 150 else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+    axis.set_minor_formatter(NullFormatter())

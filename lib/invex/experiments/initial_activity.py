@@ -11,6 +11,7 @@ from invex.experiments import learning_dynamics
 from invex.lab.records import Outcome
 
 IMAGES = 1000
+COLUMNS = ("hidden", "correlation", "bias_noise", "layer", "active")
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,13 @@ def run(
 ) -> Iterator[tuple[Config, Outcome]]:
     """Shares of active units, by layer, on the first training images."""
     for config in configs:
-        columns: dict[str, list[float]] = {
-            name: [] for name in ("hidden", "correlation", "bias_noise", "layer", "active")
-        }
+        rows = []
         for each in networks(config):
             network, examples, data = learning_dynamics.start(each, device=device, folder=folder)
             index = torch.arange(min(IMAGES, len(examples)), device=examples.inputs.device)[None]
-            shares = active_shares(network, examples.batch(index, torch.float32)[0][0])
-            for layer, share in enumerate(shares.tolist(), 1):
-                row = (each.hidden, each.correlation, each.bias_noise, layer, share)
-                for column, value in zip(columns.values(), row, strict=True):
-                    column.append(value)
+            shares = active_shares(network, examples.batch(index, torch.float32)[0][0]).tolist()
+            fields = each.hidden, each.correlation, each.bias_noise
+            rows += [(*fields, layer, share) for layer, share in enumerate(shares, 1)]
             progress(f"{each.hidden} layers")
-        yield config, Outcome({"layers": columns}, {}, data)
+        columns = map(list, zip(*rows, strict=True))
+        yield config, Outcome({"layers": dict(zip(COLUMNS, columns, strict=True))}, {}, data)

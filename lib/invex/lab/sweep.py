@@ -188,8 +188,10 @@ def _next(times: dict[str, float], configs: Sequence[Any], seconds: float) -> li
     """
     kinds = {config: kind(as_dict(config)) for config in configs}
     if seconds < float("inf"):
-        trial = {kinds[config]: config for config in reversed(configs) if kinds[config] not in times}
-        configs = [config for config in configs if config in trial.values()] or configs
+        first: dict[str, Any] = {}
+        for config, name in kinds.items():
+            first.setdefault(name, config)
+        configs = [config for name, config in first.items() if name not in times] or configs
     slowest = max(times.values(), default=0.0)
     ends = accumulate(times.get(kinds[config], slowest) for config in configs)
     return list(configs[: sum(end <= seconds for end in ends)])
