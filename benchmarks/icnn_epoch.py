@@ -1,11 +1,11 @@
 """An epoch on MNIST-sized data, against a DataLoader with two workers and a transform a sample.
 
-Both sides take the same examples in the same order; the DataLoader keeps its workers between epochs. Timed
-on 6,400 of the 59,968 examples unless --full; then from three starts of both sides, since the median ratio of
-one start differs from that of another by up to a twentieth. Checked on 6,400, with skip connections, since the timed
-network hardly learns in that time: for the row in float32 the largest difference of the losses, both sides in
-float64, as rounding alone parts them otherwise; with bfloat16 the difference of the means over the last 50
-steps, as a share of the loss.
+Both sides take the same examples in the same order; the DataLoader keeps its workers between epochs. Timed on
+6,400 of the 59,968 examples unless --full; then from three starts of both sides, since the median ratio of
+one start differs from that of another by up to a twentieth. Checked on 6,400, with skip connections, since
+the timed network hardly learns in that time: for the row in float32 the largest difference of the losses,
+both sides in float64, as rounding alone parts them otherwise; with bfloat16 the difference of the means over
+the last 50 steps, as a share of the loss.
 """
 
 import math
