@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from invex.charts.learning_dynamics import beside, curves, labelled, quartiles
+from invex.charts.learning_dynamics import beside, curves, depths, labelled, quartiles
 from invex.charts.style import METHOD_COLOURS, house
 
 
@@ -73,4 +73,20 @@ def test_a_plateau_alone_is_drawn_over_a_decade_and_not_over_its_noise() -> None
         for axes in figure.axes:
             low, high = axes.get_ylim()
             assert high / low > 9.99
+        plt.close(figure)
+
+
+def test_a_grid_has_a_column_a_data_set_and_its_heights_serve_all_depths() -> None:
+    there = [frame(), frame(hidden=3), frame(hidden=3).assign(dataset="cifar10", loss=2.3)]
+    with house():
+        figure = depths(
+            quartiles(pd.concat(there)),
+            titles={"mnist": "MNIST", "cifar10": "CIFAR10"},
+            chance={"mnist": 2.3, "cifar10": 2.3},
+        )
+        three, plateau, five, empty = figure.axes
+        assert [axes.get_title(loc="left") for axes in (three, plateau)] == ["MNIST", "CIFAR10"]
+        assert three.get_ylim() == five.get_ylim() != plateau.get_ylim()
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["non-convex", "ICNN + init"]
+        assert not [line for line in empty.get_lines() if len(line.get_xdata()) > 2]
         plt.close(figure)

@@ -158,3 +158,12 @@ def test_runs_without_active_units_are_drawn_at_the_left_end() -> None:
     assert marks.get_xdata().tolist() == pytest.approx([0.015, 0.05, 0.1])
     assert marks.get_ydata().tolist() == pytest.approx([2.3, 1.8, 1.3])
     plt.close(figure)
+
+
+def test_the_ends_by_depth_have_a_row_a_data_set_and_depth_and_a_column_a_method() -> None:
+    runs = pd.concat([RUNS[RUNS["dataset"] == "mnist"].assign(hidden=hidden) for hidden in (5, 3)])
+    table = tables.by_depth(runs, pd.concat([LEFT.assign(hidden=hidden) for hidden in (5, 3)]))
+    assert table["layers"].tolist() == [3, 5]
+    own = runs[(runs["method"] == "ICNN + init") & (runs["hidden"] == 3)]
+    cell = f"{own['final_loss'].median():.3g} (3 of {len(own)})"
+    assert table["ICNN + init"].tolist() == [cell, cell]

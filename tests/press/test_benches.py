@@ -1,6 +1,7 @@
 """Benches: what a row says, failed checks, the command, and records of measurements."""
 
 import ast
+import importlib
 import importlib.util
 import json
 import sys
@@ -141,6 +142,19 @@ def test_every_bench_of_the_book_has_a_figure_and_a_description() -> None:
     assert all(known.values())
     declared = load(Book(ROOT)).chapters["performance"].artefacts
     assert {f"performance-{name}" for name in known} <= declared.keys()
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_curves_of_a_stack_are_compared_with_those_of_its_networks_alone(
+    monkeypatch: pytest.MonkeyPatch, anew: bool
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    bench = importlib.import_module("benchmarks.icnn_seeds")
+    cases, data = [("non-convex", 0), ("ICNN + init", 1)], bench.examples(16, "cpu", 20 * bench.BATCH)
+    assert bench.difference(cases, 16, data, anew) == 0.0
+    alone = bench.alone
+    monkeypatch.setattr(bench, "alone", lambda nets, cases, *rest: alone(nets, [("", 7), ("", 8)], *rest))
+    assert bench.difference(cases, 16, data, anew) > 1e-4  # of other orders of the examples
 
 
 def test_the_digest_of_a_bench_is_that_of_one_version_of_python(book: Book) -> None:

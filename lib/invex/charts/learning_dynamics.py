@@ -1,6 +1,7 @@
 """Training curves of repeated runs: a median line, a band of the middle half, labels at the ends."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,13 +48,11 @@ def quartiles(frame: pd.DataFrame, by: Sequence[str] = ("dataset", "hidden", "me
     return middle.assign(n=groups.size()).reset_index()
 
 
-def beside(
-    varied: pd.DataFrame, usual: pd.DataFrame, same: Sequence[str] = ("dataset", "hidden")
-) -> pd.DataFrame:
-    """Rows of the usual runs that share the fields `same` with a variation, then the rows of that."""
+def beside(varied: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the usual runs on the data and at the depths of a variation, then the rows of that."""
     if varied.empty:
         return varied
-    return labelled(pd.concat([usual.merge(varied[[*same]].drop_duplicates()), varied]))
+    return labelled(pd.concat([usual.merge(varied[["dataset", "hidden"]].drop_duplicates()), varied]))
 
 
 def curves(
@@ -85,6 +84,31 @@ def curves(
         axes.set_xlabel("step")
     for axes in grid[:, 1]:
         label_ends(axes)
+    return figure
+
+
+def depths(summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
+    """Loss against steps on one grid: a column for each data set, a row for each depth; takes `quartiles`."""
+    names = list(dict.fromkeys(summary["dataset"]))
+    rows = sorted(set(summary["hidden"]))
+    colours = _palette(list(dict.fromkeys(summary["method"])))
+    figure, grid = plt.subplots(
+        len(rows), len(names), squeeze=False, sharey="col", figsize=(WIDTH, 0.4 + 2.1 * len(rows))
+    )
+    for (row, depth), (column, name) in product(enumerate(rows), enumerate(names)):
+        here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
+        for method, curve in here.groupby("method", sort=False):
+            _band(grid[row, column], curve, colours[str(method)], str(method))
+        _guessing(grid[row, column], here["step"].max(), chance[name], "guessing" if row == 0 else "")
+    for column, name in enumerate(names):
+        _zoom(grid[0, column], summary[summary["dataset"] == name], chance[name], early=0)
+        grid[0, column].set_title(titles[name])
+        grid[-1, column].set_xlabel("step")
+    for axes, depth in zip(grid[:, 0], rows, strict=True):
+        axes.set_ylabel(f"{depth} layers: loss (nats)")
+    lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
+    shown = [lines[method] for method in colours if method in lines]
+    figure.legend(handles=shown, loc="outside upper center", ncols=len(shown))
     return figure
 
 
@@ -131,18 +155,27 @@ def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> Non
 def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int) -> None:
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], str(method))
+    _zoom(axes, summary, chance, early)
+    end = summary["step"].max()
+    axes.set_xlim(right=end)  # or the line of guessing would run into the labels
+    _guessing(axes, end, chance, "guessing")
+
+
+def _zoom(axes: Axes, summary: pd.DataFrame, chance: float, early: int) -> None:
+    """Heights from what is reached after the early steps to just above guessing."""
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
     end = late[late["step"] > late["step"].median()]["median"].max()  # a method may end above guessing
     axes.set(yscale="log", ylim=(min(0.8 * late["lower"].min(), chance / 10), max(1.8 * chance, 1.2 * end)))
     bottom, top = axes.get_ylim()
     if top < 100 * bottom:
         plain_ticks(axes.yaxis, top / bottom)
-    axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
+
+
+def _guessing(axes: Axes, step: float, chance: float, label: str) -> None:
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(
-        "guessing", (late["step"].max(), chance), (0, 3), textcoords="offset points", ha="right",
-        color=MUTED, fontsize=9,
-    )  # fmt: skip
+        label, (step, chance), (0, 3), textcoords="offset points", ha="right", color=MUTED, fontsize=9
+    )
 
 
 def _palette(methods: Sequence[str]) -> dict[str, str]:

@@ -69,6 +69,24 @@ def endings(runs: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="data") if len(rows) and table["data"].nunique() == 1 else table
 
 
+def by_depth(runs: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
+    """One row a data set and depth: median last loss of each method, and how many runs ever learnt.
+
+    Args:
+        runs: `dataset`, `hidden`, `method` and `final_loss` of runs; NaN where one failed.
+        left: as `starts` gives it.
+    """
+    rows = []
+    for (dataset, depth), own in runs.groupby(["dataset", "hidden"], sort=False) if len(runs) else ():
+        row: dict[str, Any] = {"data": TITLES[dataset], "layers": depth}
+        for method, mine in own.groupby("method", sort=False):
+            steps = select(left, {"dataset": dataset, "hidden": depth, "method": method})["left"]
+            row[method] = f"{mine['final_loss'].median():.3g} ({steps.notna().sum()} of {len(mine)})"
+        rows.append(row)
+    order = list(TITLES.values())
+    return pd.DataFrame(sorted(rows, key=lambda row: (order.index(row["data"]), row["layers"]))).fillna("–")
+
+
 def departures(left: pd.DataFrame, dataset: str, method: str) -> str:
     """How many runs of a method left the plateau, and between which steps, in words."""
     steps = select(left, {"dataset": dataset, "method": method})["left"]
