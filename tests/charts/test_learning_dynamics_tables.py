@@ -84,14 +84,13 @@ def test_endings_hold_medians_within_their_intervals_and_count_runs() -> None:
     assert table["loss"].tolist() == [3.0, 1.5, 1.5]
     assert (table["loss low"] <= table["loss"])[:2].all()
     assert table["loss low"].isna().tolist() == [False, False, True]  # one run alone has no interval
-    assert table["left the plateau"].tolist() == [0, 3, 0]
-    assert table["runs"].tolist() == [3, 3, 1]
+    assert table["learnt"].tolist() == ["0 of 3", "3 of 3", "0 of 1"]
     assert "data" not in tables.endings(RUNS[RUNS["dataset"] == "mnist"], LEFT)
 
 
 def test_a_run_that_failed_counts_as_a_run_and_not_as_a_loss() -> None:
     failed = RUNS.assign(final_loss=RUNS["final_loss"].where(RUNS["seed"] > 0))
-    assert tables.endings(failed, LEFT)["runs"].tolist() == [3, 3, 1]
+    assert tables.endings(failed, LEFT)["learnt"].tolist() == ["0 of 3", "3 of 3", "0 of 1"]
     assert tables.ratio(failed, {"method": "ICNN + init"}, {"method": "ICNN", "dataset": "mnist"})["n"] == 2
 
 
@@ -144,16 +143,16 @@ def test_a_run_has_the_active_units_of_its_last_layer_and_whether_it_learnt() ->
     assert runs["active"].tolist() == pytest.approx([0.0, 0.05, 0.1])
     assert runs["left"].isna().tolist() == [True, False, False]
     assert tables.activity_in_words(runs) == (
-        "Of a run that learns and one that does not, the first started with more active units in "
+        "On MNIST, of a run that learns and one that does not, the first started with more active units in "
         "100 % of all pairs (2 and 1 runs)."
     )
     assert "in 50 %" in tables.activity_in_words(active((50, None, 1)))
-    assert tables.activity_in_words(active((50, 50, 1))) == "3 of 3 principled runs learn."
+    assert tables.activity_in_words(active((50, 50, 1))) == "On MNIST 3 of 3 principled runs learn."
     assert tables.activity(STARTED, ENDED.head(0), tables.starts(pd.DataFrame())).empty
 
 
 def test_runs_without_active_units_are_drawn_at_the_left_end() -> None:
-    figure = charts.activity(active((None, 50, 1)), chance=2.3)
+    figure = charts.activity(active((None, 50, 1)), titles=tables.TITLES, chance=tables.CHANCE)
     (marks,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
     assert marks.get_xdata().tolist() == pytest.approx([0.015, 0.05, 0.1])
     assert marks.get_ydata().tolist() == pytest.approx([2.3, 1.8, 1.3])
@@ -165,5 +164,5 @@ def test_the_ends_by_depth_have_a_row_a_data_set_and_depth_and_a_column_a_method
     table = tables.by_depth(runs, pd.concat([LEFT.assign(hidden=hidden) for hidden in (5, 3)]))
     assert table["layers"].tolist() == [3, 5]
     own = runs[(runs["method"] == "ICNN + init") & (runs["hidden"] == 3)]
-    cell = f"{own['final_loss'].median():.3g} (3 of {len(own)})"
+    cell = f"{own['final_loss'].median():.3g} (3/{len(own)})"
     assert table["ICNN + init"].tolist() == [cell, cell]

@@ -102,11 +102,26 @@ def test_recorded_runs_are_told_apart_by_what_changes_their_time() -> None:
 def test_a_bench_is_drawn_with_its_curves_and_aims(rows: pd.DataFrame, name: str) -> None:
     mine = rows[rows["bench"] == name]
     with style.house(style.WIDE):
-        figure = performance.bench(mine, {"brentq, 2-D": 20.0})
+        figure = performance.bench(mine, {("brentq, 2-D", "cpu"): 20.0})
     assert len(figure.axes) == 2
     drawn = [text.get_text() for text in figure.axes[0].texts]
     assert len(drawn) == len(performance.headline(mine))
     assert figure.axes[1].get_xscale() == figure.axes[1].get_yscale() == "log"
+    plt.close(figure)
+
+
+def test_an_aim_is_that_of_a_label_on_its_device() -> None:
+    row = {"bench": "icnn-seeds", "case": "width=784 networks=40", "peer": "p", "ratio": 3.0, "unit": "ms"}
+    row |= {"ratio_min": 2.0, "ratio_max": 4.0, "ours": 1.0, "theirs": 3.0, "limit": 1.0, "limit_of": "x"}
+    machines = {"hardware": ["a", "b"], "device": ["cpu", "cuda"]}
+    tidy = performance.tidy(pd.DataFrame({"row": [json.dumps(row)] * 2} | machines))
+    claims = {name: SimpleNamespace(paper=i) for i, name in enumerate(performance_tables.CHECKS)}
+    aims = performance_tables.aims(claims, tidy)
+    assert set(aims) == {("width 784, 40 networks", "cpu"), ("width 784, 40 networks", "cuda")}
+    assert len(set(aims.values())) == 2
+    figure = performance.bench(tidy, aims)
+    strokes = {line.get_xdata()[0] for line in figure.axes[0].get_lines() if line.get_marker() == "|"}
+    assert strokes == set(aims.values())
     plt.close(figure)
 
 

@@ -89,48 +89,52 @@ def curves(
 
 def depths(summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
     """Loss against steps on one grid: a column for each data set, a row for each depth; takes `quartiles`."""
-    names = list(dict.fromkeys(summary["dataset"]))
-    rows = sorted(set(summary["hidden"]))
+    names, rows = list(dict.fromkeys(summary["dataset"])), sorted(set(summary["hidden"]))
     colours = _palette(list(dict.fromkeys(summary["method"])))
-    figure, grid = plt.subplots(
-        len(rows), len(names), squeeze=False, sharey="col", figsize=(WIDTH, 0.4 + 2.1 * len(rows))
-    )
+    figure, grid = plt.subplots(len(rows), len(names), squeeze=False, figsize=(WIDTH, 0.4 + 2.1 * len(rows)))
     for (row, depth), (column, name) in product(enumerate(rows), enumerate(names)):
         here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
-        for method, curve in here.groupby("method", sort=False):
-            _band(grid[row, column], curve, colours[str(method)], str(method))
-        _guessing(grid[row, column], here["step"].max(), chance[name], "guessing" if row == 0 else "")
-    for column, name in enumerate(names):
-        _zoom(grid[0, column], summary[summary["dataset"] == name], chance[name], early=0)
-        grid[0, column].set_title(titles[name])
-        grid[-1, column].set_xlabel("step")
+        if len(here):
+            _whole(grid[row, column], here, colours, chance[name], early=0)
+        else:
+            grid[row, column].set_axis_off()
+    for axes, name in zip(grid[0], names, strict=True):
+        axes.set_title(titles[name])
     for axes, depth in zip(grid[:, 0], rows, strict=True):
         axes.set_ylabel(f"{depth} layers: loss (nats)")
-    lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
-    shown = [lines[method] for method in colours if method in lines]
+    for axes in grid[-1]:
+        axes.set_xlabel("step")
+    drawn = {str(line.get_label()): line for axes in grid.flat for line in axes.get_lines()}
+    shown = [drawn[method] for method in colours if method in drawn]
     figure.legend(handles=shown, loc="outside upper center", ncols=len(shown))
     return figure
 
 
-def activity(runs: pd.DataFrame, *, chance: float) -> Figure:
-    """Loss at the end against the share of active units before training, one mark a run.
+def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
+    """Loss at the end against the share of active units before training, one mark a run, a panel a data set.
 
     Args:
-        runs: `active`, `final_loss`, `hidden` (a colour each) and `method` (a mark each).
+        runs: `active`, `final_loss`, `dataset`, `hidden` (a colour each) and `method` (a mark each).
+        titles: name of each data set as shown.
         chance: loss of guessing, drawn as a thin line.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
     none = 0.3 * runs["active"][runs["active"] > 0].min()  # a place for zero on a log scale
-    depths, methods = sorted(set(runs["hidden"])), list(dict.fromkeys(runs["method"]))
-    for (depth, method), part in runs.groupby(["hidden", "method"], sort=False):
+    names, depths = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
+    methods = list(dict.fromkeys(runs["method"]))
+    figure, grid = plt.subplots(1, len(names), squeeze=False, sharex=True, figsize=(WIDTH, 3.6))
+    for (name, depth, method), part in runs.groupby(["dataset", "hidden", "method"], sort=False):
         colour, mark = CYCLE[depths.index(depth)], MARKS[methods.index(method) % len(MARKS)]
+        axes = grid[0, names.index(name)]
         axes.plot(part["active"].clip(lower=none), part["final_loss"], mark, color=colour, ms=6, alpha=0.75)
-    axes.set(xscale="log", yscale="log", ylabel="loss of the last epoch (nats)")
-    axes.set_xlabel("active units in the last hidden layer before training, share (left end: none)")
-    axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
-    axes.annotate("guessing", (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), ha="right",
-                  textcoords="offset points", color=MUTED, fontsize=9)  # fmt: skip
-    axes.set_ylim(top=2 * chance)
+    for axes, name in zip(grid[0], names, strict=True):
+        axes.set(xscale="log", yscale="log", title=titles[name])
+        axes.set_ylim(top=2 * chance[name])
+        _guessing(axes, chance[name])
+        bottom, top = axes.get_ylim()
+        if top < 100 * bottom:
+            plain_ticks(axes.yaxis, top / bottom)
+    grid[0, 0].set_ylabel("loss of the last epoch (nats)")
+    figure.supxlabel("active units in the last hidden layer before training, share (left end: none)")
     marks = [
         Line2D([], [], ls="", marker="o", color=CYCLE[i], label=f"{d} layers") for i, d in enumerate(depths)
     ]
@@ -138,7 +142,7 @@ def activity(runs: pd.DataFrame, *, chance: float) -> Figure:
         Line2D([], [], ls="", marker=MARKS[i % len(MARKS)], color=MUTED, label=method)
         for i, method in enumerate(methods)
     ]
-    axes.legend(handles=marks, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.legend(handles=marks, loc="outside upper center", ncols=4)
     return figure
 
 
@@ -155,27 +159,22 @@ def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> Non
 def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int) -> None:
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], str(method))
-    _zoom(axes, summary, chance, early)
-    end = summary["step"].max()
-    axes.set_xlim(right=end)  # or the line of guessing would run into the labels
-    _guessing(axes, end, chance, "guessing")
-
-
-def _zoom(axes: Axes, summary: pd.DataFrame, chance: float, early: int) -> None:
-    """Heights from what is reached after the early steps to just above guessing."""
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
     end = late[late["step"] > late["step"].median()]["median"].max()  # a method may end above guessing
     axes.set(yscale="log", ylim=(min(0.8 * late["lower"].min(), chance / 10), max(1.8 * chance, 1.2 * end)))
     bottom, top = axes.get_ylim()
     if top < 100 * bottom:
         plain_ticks(axes.yaxis, top / bottom)
+    axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
+    _guessing(axes, chance)
 
 
-def _guessing(axes: Axes, step: float, chance: float, label: str) -> None:
+def _guessing(axes: Axes, chance: float) -> None:
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(
-        label, (step, chance), (0, 3), textcoords="offset points", ha="right", color=MUTED, fontsize=9
-    )
+        "guessing", (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+        ha="right", color=MUTED, fontsize=9,
+    )  # fmt: skip
 
 
 def _palette(methods: Sequence[str]) -> dict[str, str]:

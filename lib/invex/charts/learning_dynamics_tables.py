@@ -63,8 +63,8 @@ def endings(runs: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
                 row[name] = values.item()  # has no interval
             elif len(values):
                 row |= dict(zip((name, f"{name} low", f"{name} high"), interval(median, values), strict=True))
-        mine = select(left, {"dataset": dataset, "method": method})
-        rows.append(row | {"left the plateau": mine["left"].notna().sum(), "runs": len(own)})
+        steps = select(left, {"dataset": dataset, "method": method})["left"]
+        rows.append(row | {"learnt": f"{steps.notna().sum()} of {len(own)}"})
     table = pd.DataFrame(rows)
     return table.drop(columns="data") if len(rows) and table["data"].nunique() == 1 else table
 
@@ -81,7 +81,9 @@ def by_depth(runs: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, Any] = {"data": TITLES[dataset], "layers": depth}
         for method, mine in own.groupby("method", sort=False):
             steps = select(left, {"dataset": dataset, "hidden": depth, "method": method})["left"]
-            row[method] = f"{mine['final_loss'].median():.3g} ({steps.notna().sum()} of {len(mine)})"
+            loss = mine["final_loss"].median()
+            text = f"{loss:.3g}" if loss < 1000 else f"{loss:,.0f}"
+            row[method] = f"{text} ({steps.notna().sum()}/{len(mine)})"
         rows.append(row)
     order = list(TITLES.values())
     return pd.DataFrame(sorted(rows, key=lambda row: (order.index(row["data"]), row["layers"]))).fillna("–")
@@ -187,12 +189,16 @@ def activity(layers: pd.DataFrame, runs: pd.DataFrame, left: pd.DataFrame) -> pd
 
 
 def activity_in_words(runs: pd.DataFrame) -> str:
-    """How well the active units before training tell the runs that learn from the others, in a sentence."""
+    """How well the active units before training tell the runs that learn from the others, by data set."""
+    return " ".join(_told(TITLES[str(name)], own) for name, own in runs.groupby("dataset", sort=False))
+
+
+def _told(title: str, runs: pd.DataFrame) -> str:
     learnt = runs["left"].notna()
     share = superiority(runs.loc[learnt, "active"].tolist(), runs.loc[~learnt, "active"].tolist())
     if share != share:
-        return f"{learnt.sum()} of {len(runs)} principled runs learn."
+        return f"On {title} {learnt.sum()} of {len(runs)} principled runs learn."
     return (
-        f"Of a run that learns and one that does not, the first started with more active units in "
-        f"{100 * share:.0f} % of all pairs ({learnt.sum()} and {(~learnt).sum()} runs)."
+        f"On {title}, of a run that learns and one that does not, the first started with more active units "
+        f"in {100 * share:.0f} % of all pairs ({learnt.sum()} and {(~learnt).sum()} runs)."
     )

@@ -109,12 +109,12 @@ def headline(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["ratio"].notna() & ~curve].drop_duplicates(["bench", "label", "hardware"])
 
 
-def bench(rows: pd.DataFrame, aims: Mapping[str, float]) -> Figure:
+def bench(rows: pd.DataFrame, aims: Mapping[tuple[str, str], float]) -> Figure:
     """Ratios of one bench in a panel on top; below, a panel for each curve it has.
 
     Args:
         rows: of one bench, as `tidy` gives them.
-        aims: the ratio aimed at, by label.
+        aims: the ratio aimed at, by label and device.
     """
     paired = headline(rows)
     curves = [(curve, curve.rows(rows)) for curve in CURVES.get(rows["bench"].iloc[0], ())]
@@ -128,18 +128,19 @@ def bench(rows: pd.DataFrame, aims: Mapping[str, float]) -> Figure:
     return figure
 
 
-def _ratios(axes: Axes, rows: pd.DataFrame, aims: Mapping[str, float]) -> None:
+def _ratios(axes: Axes, rows: pd.DataFrame, aims: Mapping[tuple[str, str], float]) -> None:
     machines = list(dict.fromkeys(rows["hardware"]))
     labels = list(rows["label"] + (" · " + rows["hardware"] if len(machines) > 1 else ""))
     for y, (_, row) in enumerate(rows.iloc[::-1].iterrows()):
         colour = CYCLE[machines.index(row["hardware"])]
         axes.plot([row["ratio_min"], row["ratio_max"]], [y, y], color=colour, lw=2.4, alpha=0.4)
         axes.plot(row["ratio"], y, "o", color=colour)
-        end = max(row["ratio_max"], aims.get(row["label"], 0))  # no label on the stroke of the aim
+        aim = aims.get((row["label"], row["device"]))
+        end = max(row["ratio_max"], aim or 0)  # no label on the stroke of the aim
         text, offset = f"{row['ratio']:.3g} ×", (6, 0)
         axes.annotate(text, (end, y), offset, textcoords="offset points", va="center", fontsize=9.5)
-        if row["label"] in aims:
-            axes.plot(aims[row["label"]], y, "|", color=MUTED, ms=13, mew=1.5)
+        if aim is not None:
+            axes.plot(aim, y, "|", color=MUTED, ms=13, mew=1.5)
     axes.axvline(1, color=MUTED, lw=0.8)
     axes.set(yticks=range(len(rows)), yticklabels=labels[::-1], ylim=(-0.6, len(rows) - 0.4))
     axes.set_xlabel("time of the peer over ours: median and extremes of the pairs; upright stroke: the aim")

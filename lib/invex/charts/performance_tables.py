@@ -17,7 +17,7 @@ CHECKS = {  # claim -> bench, how the labels of its rows begin, device
     "bench-icnn-epoch/float32": ("icnn-epoch", "width 784, float32", "cpu"),
     "bench-icnn-epoch/bfloat16": ("icnn-epoch", "width 784, bfloat16", "cpu"),
     "bench-icnn-seeds/cpu": ("icnn-seeds", "", "cpu"),
-    "bench-icnn-seeds/gpu": ("icnn-seeds", "width 784", "cuda"),
+    "bench-icnn-seeds/gpu": ("icnn-seeds", "", "cuda"),
     "bench-level-sets/nelder-mead": ("level-sets", "Nelder–Mead", "cpu"),
     "bench-level-sets/brent": ("level-sets", "unbounded Brent", "cpu"),
     "bench-level-sets/brentq": ("level-sets", "brentq", "cpu"),
@@ -29,12 +29,12 @@ SHARES = {
 }
 
 
-def aims(claims: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, float]:
-    """The ratio aimed at for each label of one bench's rows, from the claims' own numbers."""
+def aims(claims: Mapping[str, Any], rows: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """The ratio aimed at by label and device of one bench's rows, from the claims' own numbers."""
     found = {}
     for claim, (name, start, device) in CHECKS.items():
         for label in _select(rows, name, start, device)["label"]:
-            found[label] = claims[claim].paper
+            found[label, device] = claims[claim].paper
     return found
 
 
