@@ -144,10 +144,12 @@ def test_a_run_has_the_active_units_of_its_last_layer_and_whether_it_learnt() ->
     assert runs["left"].isna().tolist() == [True, False, False]
     assert tables.activity_in_words(runs) == (
         "On MNIST, of a run that learns and one that does not, the first started with more active units in "
-        "100 % of all pairs (2 and 1 runs)."
+        "100 % of all pairs (2 and 1 runs); of 1 that started with none 0 learn."
     )
     assert "in 50 %" in tables.activity_in_words(active((50, None, 1)))
-    assert tables.activity_in_words(active((50, 50, 1))) == "On MNIST 3 of 3 principled runs learn."
+    assert tables.activity_in_words(active((50, 50, 1))) == (
+        "On MNIST 3 of 3 principled runs learn; of 1 that started with none 1 learn."
+    )
     assert tables.activity(STARTED, ENDED.head(0), tables.starts(pd.DataFrame())).empty
 
 

@@ -95,7 +95,7 @@ def depths(summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[
     for (row, depth), (column, name) in product(enumerate(rows), enumerate(names)):
         here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
         if len(here):
-            _whole(grid[row, column], here, colours, chance[name], early=0)
+            _whole(grid[row, column], here, colours, chance[name], 0, "" if row or column else "guessing")
         else:
             grid[row, column].set_axis_off()
     for axes, name in zip(grid[0], names, strict=True):
@@ -128,13 +128,15 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
         axes.plot(part["active"].clip(lower=none), part["final_loss"], mark, color=colour, ms=6, alpha=0.75)
     for axes, name in zip(grid[0], names, strict=True):
         axes.set(xscale="log", yscale="log", title=titles[name])
-        axes.set_ylim(top=2 * chance[name])
+        low = runs["final_loss"][runs["dataset"] == name].min()
+        axes.set_ylim(min(0.7 * low, chance[name] / 10), 2 * chance[name])
         _guessing(axes, chance[name])
         bottom, top = axes.get_ylim()
         if top < 100 * bottom:
             plain_ticks(axes.yaxis, top / bottom)
     grid[0, 0].set_ylabel("loss of the last epoch (nats)")
-    figure.supxlabel("active units in the last hidden layer before training, share (left end: none)")
+    words = "active units in the last hidden layer before training, share (left end: none)"
+    figure.supxlabel(words, fontsize=plt.rcParams["axes.labelsize"])
     marks = [
         Line2D([], [], ls="", marker="o", color=CYCLE[i], label=f"{d} layers") for i, d in enumerate(depths)
     ]
@@ -156,7 +158,10 @@ def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> Non
     axes.set_ylim(low / spare, high * spare)
 
 
-def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int) -> None:
+def _whole(
+    axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int,
+    label: str = "guessing",
+) -> None:  # fmt: skip
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], str(method))
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
@@ -166,13 +171,13 @@ def _whole(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance
     if top < 100 * bottom:
         plain_ticks(axes.yaxis, top / bottom)
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
-    _guessing(axes, chance)
+    _guessing(axes, chance, label)
 
 
-def _guessing(axes: Axes, chance: float) -> None:
+def _guessing(axes: Axes, chance: float, label: str = "guessing") -> None:
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(
-        "guessing", (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+        label, (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
         ha="right", color=MUTED, fontsize=9,
     )  # fmt: skip
 

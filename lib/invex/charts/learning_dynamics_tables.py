@@ -196,9 +196,11 @@ def activity_in_words(runs: pd.DataFrame) -> str:
 def _told(title: str, runs: pd.DataFrame) -> str:
     learnt = runs["left"].notna()
     share = superiority(runs.loc[learnt, "active"].tolist(), runs.loc[~learnt, "active"].tolist())
+    silent = runs["active"] == 0
+    none = f"of {silent.sum()} that started with none {(learnt & silent).sum()} learn"
     if share != share:
-        return f"On {title} {learnt.sum()} of {len(runs)} principled runs learn."
+        return f"On {title} {learnt.sum()} of {len(runs)} principled runs learn; {none}."
     return (
         f"On {title}, of a run that learns and one that does not, the first started with more active units "
-        f"in {100 * share:.0f} % of all pairs ({learnt.sum()} and {(~learnt).sum()} runs)."
+        f"in {100 * share:.0f} % of all pairs ({learnt.sum()} and {(~learnt).sum()} runs); {none}."
     )
