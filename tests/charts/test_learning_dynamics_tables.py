@@ -1,7 +1,5 @@
 """Tables and sentences about training runs, from few numbers that can be checked by hand."""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -63,19 +61,6 @@ def test_the_lowest_median_is_named_by_data_and_depth() -> None:
     assert "ICNN + init on MNIST with 3, 5 and 7 layers. Rec" in tables.best_in_words(depths)
     one = tables.best_in_words(RUNS[RUNS["dataset"] == "cifar10"])
     assert one == "Recorded alone: ICNN on CIFAR10 with 5 layers."
-
-
-def test_a_part_of_a_data_set_is_named() -> None:
-    def run(**data: str) -> SimpleNamespace:
-        return SimpleNamespace(
-            config={}, provenance={"data": {f"{name} train": text for name, text in data.items()}}
-        )
-
-    part = "0123 (200 of 500 train images a class (20,000 of 50,000 train images))"
-    assert tables.subsets([run(mnist="4567"), run(cifar100=part), run(cifar100=part)]) == (
-        " CIFAR100: 200 of 500 train images a class (20,000 of 50,000 train images)."
-    )
-    assert tables.subsets([run(mnist="4567")]) == ""
 
 
 def test_endings_hold_medians_within_their_intervals_and_count_runs() -> None:
@@ -150,6 +135,7 @@ def test_a_run_has_the_active_units_of_its_last_layer_and_whether_it_learnt() ->
     assert tables.activity_in_words(active((50, 50, 1))) == (
         "On MNIST 3 of 3 principled runs learn; of 1 that started with none 1 learn."
     )
+    assert tables.activity_in_words(active((50, 50, 1)).tail(2)).endswith("; none started without any.")
     assert tables.activity(STARTED, ENDED.head(0), tables.starts(pd.DataFrame())).empty
 
 

@@ -45,6 +45,17 @@ def test_missing_seeds_and_runs_are_counted(book: Book, chapter: Chapter, experi
     assert "5 of 6 runs" in show(chapter, chapter.records(experiment)).figcaption.get_text()
 
 
+def test_data_of_which_a_run_saw_a_part_are_named(book: Book, chapter: Chapter, experiment: str) -> None:
+    record(book, experiment, seeds=2)
+    found = chapter.records(experiment)
+    data = {"cifar100 train": "0123 (200 of 500 train images a class (2 of 5 in all))", "mnist train": "4567"}
+    runs = [replace(run, provenance=run.provenance | {"data": data}) for run in found.runs]
+    part = "CIFAR100: 200 of 500 train images a class"
+    assert replace(found, runs=runs).partial == f"2 of 3 seeds; {part}"
+    assert replace(found, runs=runs, expected=found.expected[: len(runs)]).partial == part
+    assert part in show(chapter, replace(found, runs=runs)).figcaption.get_text()
+
+
 def test_without_a_record_there_is_an_honest_placeholder(chapter: Chapter, experiment: str) -> None:
     found = chapter.records(experiment)
     shown = show(chapter, found)

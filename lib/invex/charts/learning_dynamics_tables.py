@@ -110,17 +110,6 @@ def left_in_words(left: pd.DataFrame) -> str:
     return f"Runs that leave the plateau of guessing: {'; '.join(parts)}."
 
 
-def subsets(runs: Sequence[Recorded]) -> str:
-    """A sentence on each data set of which some runs saw a part only; empty if there is none."""
-    told = {
-        name.partition(" ")[0]: text.partition(" (")[2].removesuffix(")")
-        for run in runs
-        for name, text in run.provenance["data"].items()
-        if " (" in text
-    }
-    return "".join(f" {TITLES[name]}: {part}." for name, part in sorted(told.items()))
-
-
 def best_in_words(runs: pd.DataFrame) -> str:
     """The method whose median loss ends lowest on each data set and depth, and where one stands alone."""
     wins: dict[str, dict[str, list[str]]] = {}
@@ -198,6 +187,7 @@ def _told(title: str, runs: pd.DataFrame) -> str:
     share = superiority(runs.loc[learnt, "active"].tolist(), runs.loc[~learnt, "active"].tolist())
     silent = runs["active"] == 0
     none = f"of {silent.sum()} that started with none {(learnt & silent).sum()} learn"
+    none = none if silent.any() else "none started without any"
     if share != share:
         return f"On {title} {learnt.sum()} of {len(runs)} principled runs learn; {none}."
     return (

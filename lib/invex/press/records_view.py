@@ -57,6 +57,11 @@ class Records:
 
     @property
     def partial(self) -> str:
+        """Return what is short of full scale: runs, and data of which some run saw a part; else empty."""
+        return "; ".join(filter(None, [self._runs_there, *self._subsets]))
+
+    @property
+    def _runs_there(self) -> str:
         """Return ``3 of 10 seeds``, or ``24 of 120 runs`` if a seed lacks some; empty if all are there."""
         if len(self.runs) >= len(self.expected):
             return ""
@@ -64,6 +69,16 @@ class Records:
         if len(self.runs) * of == seeds * len(self.expected):
             return f"{seeds} of {of} seeds"
         return f"{len(self.runs)} of {len(self.expected)} runs"
+
+    @property
+    def _subsets(self) -> list[str]:
+        """Return ``CIFAR100: 200 of 500 train images a class`` for each data set that is not whole."""
+        remarks = {
+            (name.partition(" ")[0].upper(), text.partition(" (")[2].partition(" (")[0].removesuffix(")"))
+            for run in self.runs
+            for name, text in run.provenance.get("data", {}).items()
+        }
+        return [f"{name}: {remark}" for name, remark in sorted(remarks) if remark]
 
 
 def described(seeds: Iterable[int], origins: Sequence[Mapping[str, Any]]) -> dict[str, str]:
