@@ -1,7 +1,7 @@
 """Training curves of repeated runs: a median line, a band of the middle half, labels at the ends."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import chain, product, zip_longest
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -137,15 +137,21 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
     grid[0, 0].set_ylabel("loss of the last epoch (nats)")
     words = "active units in the last hidden layer before training, share (left end: none)"
     figure.supxlabel(words, fontsize=plt.rcParams["axes.labelsize"])
-    marks = [
-        Line2D([], [], ls="", marker="o", color=CYCLE[i], label=f"{d} layers") for i, d in enumerate(depths)
-    ]
-    marks += [
-        Line2D([], [], ls="", marker=MARKS[i % len(MARKS)], color=MUTED, label=method)
-        for i, method in enumerate(methods)
-    ]
-    figure.legend(handles=marks, loc="outside upper center", ncols=4)
+    figure.legend(
+        handles=_key(depths, methods), loc="outside upper center", ncols=max(len(depths), len(methods))
+    )
     return figure
+
+
+def _key(depths: Sequence[int], methods: Sequence[str]) -> list[Line2D]:
+    """A colour for each depth in a first row, a mark for each method in a second; legends fill by column."""
+
+    def mark(shape: str, colour: str, label: str) -> Line2D:
+        return Line2D([], [], ls="", marker=shape, color=colour, label=label)
+
+    first = [mark("o", CYCLE[i], f"{depth} layers") for i, depth in enumerate(depths)]
+    second = [mark(MARKS[i % len(MARKS)], MUTED, method) for i, method in enumerate(methods)]
+    return list(chain(*zip_longest(first, second, fillvalue=mark("", MUTED, " "))))
 
 
 def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> None:
