@@ -114,6 +114,7 @@ def test_stale_records_are_marked_and_others_are_not(page) -> None:
         ("fig5/seven-layers", 0.08 / 0.05),
         ("fig7/seven-layers", 0.5),
         ("fig8/not-enough", 1.0 / 0.08),
+        ("fig8/shallow", 1.0 / 2.3),
         ("fig9/deeper", 0.8),
         ("fig10/worse", 2.0),
     ],
@@ -134,6 +135,17 @@ def test_the_table_has_a_row_for_each_data_set_and_method(page) -> None:
     rows = [row.get_text(" ", strip=True) for row in figure(page, "fig2-ends").select("tbody tr")]
     assert len(rows) == 8
     assert rows[0].startswith("MNIST non-convex 0.05")
+
+
+def test_the_table_by_depth_has_a_row_for_each_data_set_and_depth(page) -> None:
+    rows = [row.get_text(" ", strip=True) for row in figure(page, "fig5-ends").select("tbody tr")]
+    assert [row.split()[:2] for row in rows] == [
+        ["MNIST", "3"],
+        ["MNIST", "5"],
+        ["MNIST", "7"],
+        ["CIFAR10", "5"],
+    ]
+    assert "(2/2) 2.31 (0/2) 0.0603 (2/2)" in rows[0]
 
 
 @pytest.mark.browser
