@@ -88,7 +88,7 @@ def tidy(frame: pd.DataFrame) -> pd.DataFrame:
     found["share"] = np.where(found["unit"].str.endswith("/s"), ours / limit, limit / ours)
     found["alone"] = np.where(found["peer"].isna(), "yes", "no")
     found["label"] = [_label(row, case) for row, case in zip(rows, words, strict=True)]
-    return found
+    return found.reindex(columns=list(dict.fromkeys([*found.columns, *COLUMNS])))  # as other benches have
 
 
 def _label(row: Mapping[str, object], words: Mapping[str, str]) -> str:
