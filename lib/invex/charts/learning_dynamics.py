@@ -9,9 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from invex.charts.style import (
     CYCLE,
+    GROUND,
     METHOD_COLOURS,
     MUTED,
     OCHRE,
@@ -184,7 +186,7 @@ def _guessing(axes: Axes, chance: float, label: str = "guessing") -> None:
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(
         label, (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-        ha="right", color=MUTED, fontsize=9,
+        ha="right", color=MUTED, fontsize=9, path_effects=[withStroke(linewidth=3, foreground=GROUND)],
     )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def estimates(rows: pd.DataFrame) -> pd.DataFrame:
             lines.append((machine, "40 of them, on ten such machines", "× 40 / 10", 4 * seconds))
         many = headline(here[(here["bench"] == "icnn-seeds") & here["label"].str.startswith("width 784")])
         for _, row in many[many["device"] == "cuda"].iterrows():
-            what = f"{row['networks']} networks together, ten epochs of MNIST (float32)"
+            what = f"{row['networks']} of them together (float32)"
             seconds = 8440 * int(row["networks"]) * row["ours"] / 1e3
             lines.append((machine, what, f"8,440 × {row['networks']} × {row['ours']:.3g} ms", seconds))
         points = here[(here["bench"] == "level-sets") & (here["alone"] == "yes") & (here["n"] == "100000")]
