@@ -86,6 +86,15 @@ def test_ratio_is_that_of_the_medians_and_nothing_without_both_sides() -> None:
     assert tables.ratio(RUNS, {"method": "ICNN + skip"}, {"method": "ICNN"}) == {}
 
 
+def test_gain_is_the_difference_of_the_shares_that_learn() -> None:
+    found = tables.gain(LEFT, {"method": "ICNN + init"}, {"method": "ICNN"})
+    assert found["value"] == 0.75
+    assert 0 <= found["low"] < 0.75 < found["high"] == 1
+    assert found["n"] == 2
+    assert tables.gain(LEFT, {"method": "ICNN + init"}, {"method": "ICNN + skip"}) == {}
+    assert tables.gain(pd.DataFrame(), {"method": "ICNN"}, {"method": "ICNN"}) == {}
+
+
 def test_order_needs_every_method() -> None:
     found = tables.order(RUNS, "mnist", ("ICNN", "ICNN + init"))
     assert found == {"value": ["ICNN + init", "ICNN"], "n": 3}

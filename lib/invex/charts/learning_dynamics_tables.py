@@ -147,6 +147,24 @@ def ratio(runs: pd.DataFrame, above: Mapping[str, object], below: Mapping[str, o
     return {"value": value, "low": low, "high": high, "n": min(map(len, samples))}
 
 
+def gain(runs: pd.DataFrame, above: Mapping[str, object], below: Mapping[str, object]) -> dict[str, float]:
+    """Share of runs that learn with one set of values, less that with another; empty where one is lacking.
+
+    Args:
+        runs: with `left` as `starts` gives it.
+
+    Returns:
+        value, low, high and n, as `Chapter.result` takes them.
+    """
+    samples = [
+        select(runs, values)["left"].notna().tolist() if len(runs) else [] for values in (above, below)
+    ]
+    if not all(samples):
+        return {}
+    value, low, high = interval(lambda one, other: one.mean(-1) - other.mean(-1), *samples)
+    return {"value": value, "low": low, "high": high, "n": min(map(len, samples))}
+
+
 def order(runs: pd.DataFrame, dataset: str, methods: Sequence[str]) -> dict[str, Any]:
     """Methods by their median last loss, smallest first, and n; empty where a method has no run."""
     samples = {method: _losses(runs, {"dataset": dataset, "method": method}) for method in methods}
