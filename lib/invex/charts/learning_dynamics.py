@@ -121,37 +121,34 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
         chance: loss of guessing, drawn as a thin line.
     """
     none = 0.3 * runs["active"][runs["active"] > 0].min()  # a place for zero on a log scale
-    names, depths = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
+    names, hidden = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
     methods = list(dict.fromkeys(runs["method"]))
     figure, grid = plt.subplots(1, len(names), squeeze=False, sharex=True, figsize=(WIDTH, 3.6))
     for (name, depth, method), part in runs.groupby(["dataset", "hidden", "method"], sort=False):
-        colour, mark = CYCLE[depths.index(depth)], MARKS[methods.index(method) % len(MARKS)]
+        colour, mark = CYCLE[hidden.index(depth)], MARKS[methods.index(method) % len(MARKS)]
         axes = grid[0, names.index(name)]
         axes.plot(part["active"].clip(lower=none), part["final_loss"], mark, color=colour, ms=6, alpha=0.75)
     for axes, name in zip(grid[0], names, strict=True):
-        axes.set(xscale="log", yscale="log", title=titles[name])
+        axes.set(xscale="log", title=titles[name])
         low = runs["final_loss"][runs["dataset"] == name].min()
-        axes.set_ylim(min(0.7 * low, chance[name] / 10), 2 * chance[name])
+        _losses(axes, min(0.7 * low, chance[name] / 10), 2 * chance[name])
         _guessing(axes, chance[name])
-        bottom, top = axes.get_ylim()
-        if top < 100 * bottom:
-            plain_ticks(axes.yaxis, top / bottom)
     grid[0, 0].set_ylabel("loss of the last epoch (nats)")
     words = "active units in the last hidden layer before training, share (left end: none)"
     figure.supxlabel(words, fontsize=plt.rcParams["axes.labelsize"])
     figure.legend(
-        handles=_key(depths, methods), loc="outside upper center", ncols=max(len(depths), len(methods))
+        handles=_key(hidden, methods), loc="outside upper center", ncols=max(len(hidden), len(methods))
     )
     return figure
 
 
-def _key(depths: Sequence[int], methods: Sequence[str]) -> list[Line2D]:
+def _key(hidden: Sequence[int], methods: Sequence[str]) -> list[Line2D]:
     """A colour for each depth in a first row, a mark for each method in a second; legends fill by column."""
 
     def mark(shape: str, colour: str, label: str) -> Line2D:
         return Line2D([], [], ls="", marker=shape, color=colour, label=label)
 
-    first = [mark("o", CYCLE[i], f"{depth} layers") for i, depth in enumerate(depths)]
+    first = [mark("o", CYCLE[i], f"{depth} layers") for i, depth in enumerate(hidden)]
     second = [mark(MARKS[i % len(MARKS)], MUTED, method) for i, method in enumerate(methods)]
     return list(chain(*zip_longest(first, second, fillvalue=mark("", MUTED, " "))))
 
@@ -174,12 +171,16 @@ def _whole(
         _band(axes, curve, colours[str(method)], str(method))
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
     end = late[late["step"] > late["step"].median()]["median"].max()  # a method may end above guessing
-    axes.set(yscale="log", ylim=(min(0.8 * late["lower"].min(), chance / 10), max(1.8 * chance, 1.2 * end)))
-    bottom, top = axes.get_ylim()
-    if top < 100 * bottom:
-        plain_ticks(axes.yaxis, top / bottom)
+    _losses(axes, min(0.8 * late["lower"].min(), chance / 10), max(1.8 * chance, 1.2 * end))
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     _guessing(axes, chance, label)
+
+
+def _losses(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic axis from low to high, with numbers in full where it spans less than two decades."""
+    axes.set(yscale="log", ylim=(low, high))
+    if high < 100 * low:
+        plain_ticks(axes.yaxis, high / low)
 
 
 def _guessing(axes: Axes, chance: float, label: str = "guessing") -> None:

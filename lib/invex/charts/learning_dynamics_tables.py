@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from invex.analysis.activity import superiority
-from invex.analysis.bootstrap import interval, median, ratio_of_medians
+from invex.analysis.bootstrap import Statistic, interval, median, ratio_of_medians
 from invex.analysis.training_runs import departure
 from invex.charts.learning_dynamics import labelled
 
@@ -45,7 +45,7 @@ def starts(curves: pd.DataFrame) -> pd.DataFrame:
         (*key, departure(run["step"], run["loss"], 0.9 * CHANCE[key[0]]))
         for key, run in (curves.groupby(columns, sort=False) if len(curves) else ())
     ]
-    return pd.DataFrame(rows, columns=[*columns, "left"]).astype({"left": float})
+    return pd.DataFrame(rows, columns=[*columns, "left"]).astype({"hidden": int, "seed": int, "left": float})
 
 
 def endings(runs: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
@@ -101,8 +101,8 @@ def departures(left: pd.DataFrame, dataset: str, method: str) -> str:
 
 def left_in_words(left: pd.DataFrame) -> str:
     """How many runs of each method left the plateau, by data set and, where there are several, by depth."""
-    parts, by_depth = [], left.sort_values("hidden", kind="stable")
-    for (dataset, depth), runs in by_depth.groupby(["dataset", "hidden"], sort=False):
+    parts, shallow_first = [], left.sort_values("hidden", kind="stable")
+    for (dataset, depth), runs in shallow_first.groupby(["dataset", "hidden"], sort=False):
         counts = runs.groupby("method", sort=False)["left"].agg(["count", "size"])
         listed = ", ".join(f"{method} ({count} of {size})" for method, count, size in counts.itertuples())
         layers = f" with {depth} layers" if left["hidden"].nunique() > 1 else ""
@@ -140,11 +140,7 @@ def ratio(runs: pd.DataFrame, above: Mapping[str, object], below: Mapping[str, o
     Returns:
         value, low, high and n, as `Chapter.result` takes them.
     """
-    samples = [_losses(runs, values) for values in (above, below)]
-    if not all(samples):
-        return {}
-    value, low, high = interval(ratio_of_medians, *samples)
-    return {"value": value, "low": low, "high": high, "n": min(map(len, samples))}
+    return _compared(ratio_of_medians, *(_losses(runs, values) for values in (above, below)))
 
 
 def gain(runs: pd.DataFrame, above: Mapping[str, object], below: Mapping[str, object]) -> dict[str, float]:
@@ -156,12 +152,15 @@ def gain(runs: pd.DataFrame, above: Mapping[str, object], below: Mapping[str, ob
     Returns:
         value, low, high and n, as `Chapter.result` takes them.
     """
-    samples = [
-        select(runs, values)["left"].notna().tolist() if len(runs) else [] for values in (above, below)
-    ]
+    kinds = [select(runs, values) for values in (above, below)]
+    learnt = [kind["left"].notna().tolist() if len(kind) else [] for kind in kinds]
+    return _compared(lambda one, other: one.mean(-1) - other.mean(-1), *learnt)
+
+
+def _compared(statistic: Statistic, *samples: list[float]) -> dict[str, float]:
     if not all(samples):
         return {}
-    value, low, high = interval(lambda one, other: one.mean(-1) - other.mean(-1), *samples)
+    value, low, high = interval(statistic, *samples)
     return {"value": value, "low": low, "high": high, "n": min(map(len, samples))}
 
 
