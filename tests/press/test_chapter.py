@@ -157,7 +157,7 @@ def test_a_result_shows_value_interval_paper_and_verdict(chapter: Chapter, made:
         "known2020-fig1/slope", np.float32(0.4967), low=0.491, high=0.503, n=10, note="why"
     )
     text = " ".join(soup(shown).get_text().split())
-    assert text == "Slope: 0.497 [0.491, 0.503], n = 10 (paper: 0.5 ± 0.02) reproduced"
+    assert text == "Slope: 0.497 [0.491, 0.503], n = 10 (paper 0.5 ± 0.02) reproduced"
     saved = json.loads((made / "recorded" / "part" / "tiny" / "results.json").read_text())
     assert saved["results"]["known2020-fig1/slope"]["n"] == 10
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from invex.press.book import Book
-from invex.press.claims import DIFFERS, REPRODUCED, SAME_ORDER, Claim, ClaimsError, load, verdict
+from invex.press.claims import DIFFERS, REPRODUCED, SAME_ORDER, UNDECIDED, Claim, ClaimsError, load, verdict
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = st.floats(-1e6, 1e6)
@@ -128,6 +128,29 @@ def test_an_order_holds_up_to_its_ties(measured: list[str]) -> None:
     assert verdict(claim, measured) == (REPRODUCED if holds else DIFFERS)
     assert verdict(claim, measured[:3]) == DIFFERS
     assert verdict(claim, [*measured, "e"]) == DIFFERS
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "expected"),
+    [
+        (0.9, (0.8, 0.95), REPRODUCED),
+        (0.9, (0.8, 56.0), UNDECIDED),
+        (1.2, (0.9, 1.5), UNDECIDED),
+        (1.2, (1.1, 1.5), DIFFERS),
+        (0.9, (0.8, float("nan")), UNDECIDED),
+    ],
+)
+def test_an_interval_with_both_answers_decides_nothing(
+    value: float, interval: tuple[float, float], expected: str
+) -> None:
+    bound = Claim("a", "b", "c", "bound", 1.0, relation="<=")
+    assert verdict(bound, value, interval) == expected
+
+
+def test_an_interval_around_all_that_agrees_decides_nothing() -> None:
+    assert verdict(value_claim(1.0, 0.1), 2.0, (0.5, 3.0)) == UNDECIDED
+    assert verdict(value_claim(1.0, 0.1), 2.0, (1.5, 3.0)) == DIFFERS
+    assert verdict(value_claim(1.0, 0.1), 1.05, (0.95, 1.1)) == REPRODUCED
 
 
 @pytest.mark.parametrize(

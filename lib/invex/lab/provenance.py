@@ -63,7 +63,7 @@ def hardware(device: str) -> str:
 
         return str(torch.cuda.get_device_name(device))
     model = _proc("cpuinfo", "model name") or platform.processor() or platform.machine()
-    return f"{' '.join(model.split())}, {cores()} cores"
+    return f"{' '.join(model.split())}, {cores()} core{'s' if cores() > 1 else ''}"
 
 
 def cores() -> int:

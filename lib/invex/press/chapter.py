@@ -128,6 +128,7 @@ class Chapter:
         low: float | None = None,
         high: float | None = None,
         n: int | None = None,
+        extremes: bool = False,
         note: str | None = None,
     ) -> Html:
         """Register a measured value for a claim, and show it beside the paper's with its verdict.
@@ -135,21 +136,24 @@ class Chapter:
         Args:
             claim_id: of a claim declared beside the chapter.
             value: a number, names in order (best first), true or false, or a mapping of numbers.
-            low: lower end of its confidence interval.
+            low: lower end of its confidence interval; the verdict is open where that holds both answers.
             high: upper end.
             n: number of repetitions behind it.
+            extremes: whether low and high are those of the repetitions instead, on which no verdict depends.
             note: the cause, where it differs.
         """
         claim = self._data.claims[one_of(self._data.claims, "claim", claim_id)]
-        result = files.plain({"value": value, "low": low, "high": high, "n": n, "note": note})
+        measured = {"value": value, "low": low, "high": high, "n": n, "extremes": extremes, "note": note}
+        result = files.plain(measured)
         known = self._data.artefacts[claim.artefact]
         before = {self._data.claims[name].artefact for name in self._shown["results"]}
         number = known.label if known.kind == "claim" and known.id not in before else ""
         self._shown["results"][claim_id] = result
         self._save()
         verdict = ledger.check(claim, result, self.profile).verdict
-        side = "paper" if self._data.work else "aim"
-        return Html(html("card", "result", claim, result, verdict, side, number))
+        return Html(
+            html("card", "result", claim, result, verdict, claim.side(own=not self._data.work), number)
+        )
 
     def glue(self, name: str, value: Any, fmt: str = "{:.3g}") -> None:
         """Keep a computed value for the prose, where ``{glue:text}`` with this name writes it."""

@@ -18,13 +18,14 @@ import yaml
 from invex.lab.errors import Failed
 from invex.press.book import Book
 
-REPRODUCED, SAME_ORDER, DIFFERS = "reproduced", "same order", "differs"
+REPRODUCED, SAME_ORDER, DIFFERS, UNDECIDED = "reproduced", "same order", "differs", "undecided"
 IN_PART, QUICK, NOT_ATTEMPTED = "in part", "quick", "not attempted"
 VERDICTS = {
     REPRODUCED: "all that is claimed of it was checked, with all its runs, and holds",
     SAME_ORDER: "values miss their tolerance, but a ranking or trend holds",
     DIFFERS: "a check fails; the cause stands beneath it as far as it was found",
-    IN_PART: "what was checked holds, but checks or runs are missing",
+    IN_PART: "what was decided holds, but checks or runs are missing, or too few to decide",
+    UNDECIDED: "the interval of what was measured holds values that agree and values that do not",
     QUICK: "from stand-in data or fewer steps, and not compared",
     NOT_ATTEMPTED: "not in the book yet",
 }
@@ -72,6 +73,10 @@ class Claim:
     unit: str = ""
     relation: str = ""
     cause: str = ""
+
+    def side(self, own: bool) -> str:
+        """What stands before ``paper``: a bound is often ours, where the source says it in words."""
+        return "aim" if own else "holds if" if self.kind == "bound" else "paper"
 
 
 @dataclass(frozen=True)
@@ -204,24 +209,29 @@ def _require(holds: bool, complaint: str) -> None:
         raise ClaimsError(complaint)
 
 
-def verdict(claim: Claim, value: Any) -> str:
+def verdict(claim: Claim, value: Any, interval: tuple[float, float] | None = None) -> str:
     """Compare a measured value with the paper's.
 
     ``value``: a number within ``tolerance`` of the paper's; a mapping of numbers, all within it, or at least
     ranked as in the paper (`SAME_ORDER`). ``order``: names in the paper's order, best first; a nested list is
-    a tie. ``trend``: true. ``bound``: the relation holds. A number that is not finite differs.
+    a tie. ``trend``: true. ``bound``: the relation holds. A number that is not finite differs. Where its
+    ``interval`` holds numbers that would be judged otherwise, it is `UNDECIDED`.
     """
     if claim.kind == "order":
-        holds = _ordered(claim.paper, list(value))
-    elif claim.kind == "trend":
-        holds = value is True
-    elif claim.kind == "bound":
-        holds = math.isfinite(value) and RELATIONS[claim.relation](value, claim.paper)
-    elif isinstance(claim.paper, Mapping):
+        return REPRODUCED if _ordered(claim.paper, list(value)) else DIFFERS
+    if claim.kind == "trend":
+        return REPRODUCED if value is True else DIFFERS
+    if isinstance(claim.paper, Mapping):
         return _mapping(claim, value)
-    else:
-        holds = _near(value, claim)
-    return REPRODUCED if holds else DIFFERS
+    nearest = [min(max(claim.paper, interval[0]), interval[1])] if interval and claim.kind == "value" else []
+    held = {_agrees(claim, number) for number in (value, *(interval or ()), *nearest)}
+    return UNDECIDED if len(held) > 1 else REPRODUCED if held == {True} else DIFFERS
+
+
+def _agrees(claim: Claim, value: float) -> bool:
+    if claim.kind == "bound":
+        return math.isfinite(value) and bool(RELATIONS[claim.relation](value, claim.paper))
+    return _near(value, claim)
 
 
 def _mapping(claim: Claim, value: Mapping[str, float]) -> str:

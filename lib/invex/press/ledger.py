@@ -9,7 +9,17 @@ from typing import Any
 
 from invex.press import claims
 from invex.press.book import Book
-from invex.press.claims import DIFFERS, IN_PART, NOT_ATTEMPTED, QUICK, REPRODUCED, SAME_ORDER, Artefact, Claim
+from invex.press.claims import (
+    DIFFERS,
+    IN_PART,
+    NOT_ATTEMPTED,
+    QUICK,
+    REPRODUCED,
+    SAME_ORDER,
+    UNDECIDED,
+    Artefact,
+    Claim,
+)
 from invex.press.markup import html
 
 
@@ -42,6 +52,11 @@ class Entry:
         return bool(self.shown) and not self.shown["placeholder"]
 
     @property
+    def judged(self) -> bool:
+        """Whether it has a verdict: figures of our own without a check of their own have none."""
+        return self.artefact.listed or bool(self.checks)
+
+    @property
     def on_page(self) -> bool:
         """Whether its address leads somewhere: to it, to its placeholder, or to a check's result."""
         measured = any(check.result for check in self.checks)
@@ -53,7 +68,8 @@ class Entry:
 
         It is reproduced only if the book shows it, with all its runs, and every claim about it was checked
         and holds. It is of the same order if only values are missed, while their ranking, or another order or
-        trend, holds. It is reproduced in part where all that was checked holds, but not all was checked.
+        trend, holds. It is reproduced in part where all that was decided holds, but not all was checked or
+        decided; undecided where nothing was.
         """
         verdicts = {check.verdict for check in self.checks}
         if not self.drawn and (self.artefact.kind != "claim" or verdicts <= {NOT_ATTEMPTED}):
@@ -62,7 +78,9 @@ class Entry:
             return QUICK
         if verdicts & {DIFFERS, SAME_ORDER}:
             return SAME_ORDER if self._order_holds else DIFFERS
-        return REPRODUCED if verdicts == {REPRODUCED} and not self.shown.get("partial") else IN_PART
+        if verdicts == {REPRODUCED} and not self.shown.get("partial"):
+            return REPRODUCED
+        return UNDECIDED if UNDECIDED in verdicts and REPRODUCED not in verdicts else IN_PART
 
     @property
     def _order_holds(self) -> bool:
@@ -87,14 +105,6 @@ class Ledger:
 
     entries: list[Entry]
     profile: str
-
-    def verdict_beside(self, entry: Entry) -> str:
-        """Return the verdict beside a figure: its own, or that on the artefact it belongs to."""
-        if entry.checks or entry.artefact.listed:
-            return entry.verdict
-        listed = {e.artefact.id: e for e in self.entries if e.artefact.listed}
-        parents = [name for name in listed if entry.artefact.id.startswith(f"{name}-")]
-        return listed[max(parents, key=len)].verdict if parents else ""
 
     @property
     def groups(self) -> dict[str, list[Entry]]:
@@ -158,4 +168,8 @@ def check(claim: Claim, result: Mapping[str, Any] | None, profile: str) -> Check
     """Compare what was measured for a claim with it; what was measured at ``quick`` is not compared."""
     if result is None:
         return Check(claim, None, NOT_ATTEMPTED)
-    return Check(claim, result, QUICK if profile == "quick" else claims.verdict(claim, result["value"]))
+    if profile == "quick":
+        return Check(claim, result, QUICK)
+    ends = (result["low"], result["high"])
+    interval = None if None in ends or result.get("extremes") else ends
+    return Check(claim, result, claims.verdict(claim, result["value"], interval))
