@@ -76,6 +76,28 @@ def test_a_plateau_alone_is_drawn_over_a_decade_and_not_over_its_noise() -> None
         plt.close(figure)
 
 
+def test_a_median_far_above_guessing_is_named_and_does_not_set_the_scale() -> None:
+    far = frame().assign(loss=lambda f: f["loss"].where(f["method"] != "non-convex", 1e4))
+    with house():
+        figure = curves(quartiles(far), titles={"mnist": "MNIST"}, chance={"mnist": 2.3}, early=100)
+        whole = figure.axes[1]
+        assert whole.get_ylim()[1] < 10
+        assert "beyond: non-convex" in [text.get_text() for text in whole.texts]
+        plt.close(figure)
+
+
+def test_a_panel_with_fewer_seeds_than_others_says_so() -> None:
+    few = frame(hidden=7).query("seed == 0")
+    with house():
+        figure = depths(
+            quartiles(pd.concat([frame(), few])), titles={"mnist": "MNIST"}, chance={"mnist": 2.3}
+        )
+        five, seven = ([text.get_text() for text in axes.texts] for axes in figure.axes)
+        assert "1 seed" in seven
+        assert not any("seed" in text for text in five)
+        plt.close(figure)
+
+
 def test_a_grid_has_a_column_a_data_set_and_a_row_a_depth() -> None:
     there = [frame(), frame(hidden=3), frame(hidden=3).assign(dataset="cifar10")]
     with house():

@@ -40,16 +40,19 @@ def test_departures_in_words() -> None:
     assert tables.departures(LEFT, "mnist", "ICNN") == "none of 2"
     assert tables.departures(LEFT, "cifar10", "ICNN") == "not recorded"
     same = tables.starts(curve("mnist", "ICNN + skip", 0, 100))
-    assert tables.departures(same, "mnist", "ICNN + skip") == "1 of 1, at step 100"
+    assert tables.departures(same, "mnist", "ICNN + skip") == "1 of 1, by step 100"
 
 
 def test_the_finding_counts_each_method() -> None:
-    assert tables.left_in_words(LEFT).endswith("on MNIST ICNN (0 of 2), ICNN + init (3 of 4).")
+    said = "Below the loss of guessing come on MNIST 3 of 4 ICNN + init, no ICNN."
+    assert tables.left_in_words(LEFT) == said
     shallow = LEFT[LEFT["method"] == "ICNN + init"].assign(hidden=3)
     assert tables.left_in_words(pd.concat([LEFT, shallow])).endswith(
-        "on MNIST with 3 layers ICNN + init (3 of 4); "
-        "on MNIST with 5 layers ICNN (0 of 2), ICNN + init (3 of 4)."
+        "on MNIST with 3 layers 3 of 4 ICNN + init; on MNIST with 5 layers 3 of 4 ICNN + init, no ICNN."
     )
+    learning = LEFT.dropna()
+    both = pd.concat([learning, learning.assign(method="ICNN + skip")])
+    assert tables.left_in_words(both).endswith("on MNIST all ICNN + init and ICNN + skip.")
 
 
 def test_the_lowest_median_is_named_by_data_and_depth() -> None:
@@ -69,13 +72,13 @@ def test_endings_hold_medians_within_their_intervals_and_count_runs() -> None:
     assert table["loss"].tolist() == [3.0, 1.5, 1.5]
     assert (table["loss low"] <= table["loss"])[:2].all()
     assert table["loss low"].isna().tolist() == [False, False, True]  # one run alone has no interval
-    assert table["learnt"].tolist() == ["0 of 3", "3 of 3", "0 of 1"]
+    assert table["below guessing"].tolist() == ["0 of 3", "3 of 3", "0 of 1"]
     assert "data" not in tables.endings(RUNS[RUNS["dataset"] == "mnist"], LEFT)
 
 
 def test_a_run_that_failed_counts_as_a_run_and_not_as_a_loss() -> None:
     failed = RUNS.assign(final_loss=RUNS["final_loss"].where(RUNS["seed"] > 0))
-    assert tables.endings(failed, LEFT)["learnt"].tolist() == ["0 of 3", "3 of 3", "0 of 1"]
+    assert tables.endings(failed, LEFT)["below guessing"].tolist() == ["0 of 3", "3 of 3", "0 of 1"]
     assert tables.ratio(failed, {"method": "ICNN + init"}, {"method": "ICNN", "dataset": "mnist"})["n"] == 2
 
 
@@ -137,21 +140,24 @@ def test_a_run_has_the_active_units_of_its_last_layer_and_whether_it_learnt() ->
     assert runs["active"].tolist() == pytest.approx([0.0, 0.05, 0.1])
     assert runs["left"].isna().tolist() == [True, False, False]
     assert tables.activity_in_words(runs) == (
-        "On MNIST, of a run that learns and one that does not, the first started with more active units in "
-        "100 % of all pairs (2 and 1 runs); of 1 that started with none 0 learn."
+        "On MNIST 0 of 1 principled runs that start with a silent last layer learn, and 2 of 2 others, down "
+        "to an active share of 5e-02."
     )
-    assert "in 50 %" in tables.activity_in_words(active((50, None, 1)))
-    assert tables.activity_in_words(active((50, 50, 1))) == (
-        "On MNIST 3 of 3 principled runs learn; of 1 that started with none 1 learn."
+    assert tables.activity_in_words(active((50, None, 1))).startswith("On MNIST 1 of 1 principled runs")
+    assert tables.activity_in_words(active((50, None, None))).endswith("learn, and 0 of 2 others.")
+    assert tables.activity_in_words(active((50, 50, 1)).tail(2)) == (
+        "On MNIST no principled run starts with a silent last layer and 2 of 2 learn, down to an active "
+        "share of 5e-02."
     )
-    assert tables.activity_in_words(active((50, 50, 1)).tail(2)).endswith("; none started without any.")
     assert tables.activity(STARTED, ENDED.head(0), tables.starts(pd.DataFrame())).empty
 
 
 def test_runs_without_active_units_are_drawn_at_the_left_end() -> None:
     figure = charts.activity(active((None, 50, 1)), titles=tables.TITLES, chance=tables.CHANCE)
     (marks,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
-    assert marks.get_xdata().tolist() == pytest.approx([0.015, 0.05, 0.1])
+    assert marks.get_xdata().tolist() == pytest.approx([0.0025, 0.05, 0.1])
+    figure.canvas.draw()
+    assert figure.axes[0].get_xticklabels()[0].get_text() == "none"
     assert marks.get_ydata().tolist() == pytest.approx([2.3, 1.8, 1.3])
     plt.close(figure)
 

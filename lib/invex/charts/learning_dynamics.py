@@ -7,12 +7,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from invex.charts.style import (
-    CYCLE,
+    BLUE,
     GROUND,
     METHOD_COLOURS,
     MUTED,
@@ -25,6 +27,8 @@ from invex.charts.style import (
 )
 
 MARKS = "o^sD"
+FILLS = ("none", "bottom", "full")
+ABOVE = 4  # a median that ends so many times above guessing does not set the scale
 VARIED = {  # field -> how a name tells it, and its usual value
     "bias_noise": (", β = {}", 0.0),
     "correlation": (", ρ = {}", 0.5),
@@ -81,7 +85,7 @@ def curves(
         _early(first, here[here["step"] <= early], colours)
         _whole(whole, here, colours, chance[name], early)
         first.set_title(f"{titles[name]}, {depth} constrained layers")
-        first.set_ylabel("loss of a batch (nats)")
+        first.set_ylabel("loss per example (nats)")
     for axes in grid[-1]:
         axes.set_xlabel("step")
     for axes in grid[:, 1]:
@@ -92,12 +96,14 @@ def curves(
 def depths(summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
     """Loss against steps on one grid: a column for each data set, a row for each depth; takes `quartiles`."""
     names, rows = list(dict.fromkeys(summary["dataset"])), sorted(set(summary["hidden"]))
-    colours = _palette(list(dict.fromkeys(summary["method"])))
+    colours, most = _palette(list(dict.fromkeys(summary["method"]))), summary["n"].max()
     figure, grid = plt.subplots(len(rows), len(names), squeeze=False, figsize=(WIDTH, 0.4 + 2.1 * len(rows)))
     for (row, depth), (column, name) in product(enumerate(rows), enumerate(names)):
         here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
         if len(here):
             _whole(grid[row, column], here, colours, chance[name], 0, "" if row or column else "guessing")
+            if (n := here["n"].max()) < most:
+                _note(grid[row, column], f"{n} seed{'s' if n > 1 else ''}", 0.04)
         else:
             grid[row, column].set_axis_off()
     for axes, name in zip(grid[0], names, strict=True):
@@ -116,25 +122,29 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
     """Loss at the end against the share of active units before training, one mark a run, a panel a data set.
 
     Args:
-        runs: `active`, `final_loss`, `dataset`, `hidden` (a colour each) and `method` (a mark each).
+        runs: `active`, `final_loss`, `dataset`, `hidden` (a filling each) and `method` (a mark each).
         titles: name of each data set as shown.
         chance: loss of guessing, drawn as a thin line.
     """
-    none = 0.3 * runs["active"][runs["active"] > 0].min()  # a place for zero on a log scale
+    least = runs["active"][runs["active"] > 0].min()
+    none = 0.1 * least  # a place for zero on a log scale
     names, hidden = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
     methods = list(dict.fromkeys(runs["method"]))
     figure, grid = plt.subplots(1, len(names), squeeze=False, sharex=True, figsize=(WIDTH, 3.6))
     for (name, depth, method), part in runs.groupby(["dataset", "hidden", "method"], sort=False):
-        colour, mark = CYCLE[hidden.index(depth)], MARKS[methods.index(method) % len(MARKS)]
+        style = {"marker": MARKS[methods.index(method) % len(MARKS)], "fillstyle": FILLS[hidden.index(depth)]}
         axes = grid[0, names.index(name)]
-        axes.plot(part["active"].clip(lower=none), part["final_loss"], mark, color=colour, ms=6, alpha=0.75)
+        axes.plot(
+            _apart(part["active"], none), part["final_loss"], ls="", color=BLUE, ms=6, alpha=0.75, **style
+        )
     for axes, name in zip(grid[0], names, strict=True):
         axes.set(xscale="log", title=titles[name])
+        _shares(axes.xaxis, none, least)
         low = runs["final_loss"][runs["dataset"] == name].min()
         _losses(axes, min(0.7 * low, chance[name] / 10), 2 * chance[name])
         _guessing(axes, chance[name])
     grid[0, 0].set_ylabel("loss of the last epoch (nats)")
-    words = "active units in the last hidden layer before training, share (left end: none)"
+    words = "active share of the last hidden layer before training"
     figure.supxlabel(words, fontsize=plt.rcParams["axes.labelsize"])
     figure.legend(
         handles=_key(hidden, methods), loc="outside upper center", ncols=max(len(hidden), len(methods))
@@ -142,15 +152,32 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
     return figure
 
 
+def _apart(shares: pd.Series, none: float) -> "pd.Series[float]":
+    """Shares of active units; those without any side by side around `none`, or one would hide the others."""
+    silent = shares == 0
+    return shares.where(
+        ~silent, none * 4 ** np.linspace(-0.5, 0.5, max(2, silent.sum()))[silent.cumsum() - 1]
+    )
+
+
+def _shares(axis: Axis, none: float, least: float) -> None:
+    """A logarithmic axis of shares from the least one on, and the word for none left of it."""
+    decades = 10.0 ** np.arange(np.ceil(np.log10(least)), 0, 2)
+    axis.set_major_locator(FixedLocator([none, *decades]))
+    labels = [f"$10^{{{round(np.log10(tick))}}}$" for tick in decades]
+    axis.set_major_formatter(FixedFormatter(["none", *labels]))
+    axis.set_minor_locator(NullLocator())
+
+
 def _key(hidden: Sequence[int], methods: Sequence[str]) -> list[Line2D]:
-    """A colour for each depth in a first row, a mark for each method in a second; legends fill by column."""
+    """A filling for each depth in a first row, a mark for each method in a second; legends fill by column."""
 
-    def mark(shape: str, colour: str, label: str) -> Line2D:
-        return Line2D([], [], ls="", marker=shape, color=colour, label=label)
+    def mark(shape: str, filling: str, label: str) -> Line2D:
+        return Line2D([], [], ls="", marker=shape, fillstyle=filling, color=BLUE, label=label)
 
-    first = [mark("o", CYCLE[i], f"{depth} layers") for i, depth in enumerate(hidden)]
-    second = [mark(MARKS[i % len(MARKS)], MUTED, method) for i, method in enumerate(methods)]
-    return list(chain(*zip_longest(first, second, fillvalue=mark("", MUTED, " "))))
+    first = [mark("o", FILLS[i], f"{depth} layers") for i, depth in enumerate(hidden)]
+    second = [mark(MARKS[i % len(MARKS)], "full", method) for i, method in enumerate(methods)]
+    return list(chain(*zip_longest(first, second, fillvalue=mark("", "none", " "))))
 
 
 def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> None:
@@ -170,8 +197,12 @@ def _whole(
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], str(method))
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
-    end = late[late["step"] > late["step"].median()]["median"].max()  # a method may end above guessing
-    _losses(axes, min(0.8 * late["lower"].min(), chance / 10), max(1.8 * chance, 1.2 * end))
+    second_half = late[late["step"] >= late["step"].median()]
+    tops = second_half.groupby("method", sort=False)["median"].max()  # a method may end above guessing
+    seen = tops[tops < ABOVE * chance]
+    _losses(axes, min(0.8 * late["lower"].min(), chance / 10), max([1.8 * chance, *1.2 * seen]))
+    if beyond := [str(method) for method in tops.index.difference(seen.index, sort=False)]:
+        _note(axes, f"beyond: {', '.join(beyond)}", 0.94)
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     _guessing(axes, chance, label)
 
@@ -187,7 +218,15 @@ def _guessing(axes: Axes, chance: float, label: str = "guessing") -> None:
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(
         label, (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-        ha="right", color=MUTED, fontsize=9, path_effects=[withStroke(linewidth=3, foreground=GROUND)],
+        ha="right", color=MUTED, fontsize=9, path_effects=[withStroke(linewidth=1.5, foreground=GROUND)],
+    )  # fmt: skip
+
+
+def _note(axes: Axes, text: str, height: float) -> None:
+    """A quiet remark at the left of a panel, at this share of its height."""
+    axes.annotate(
+        text, (0.03, height), xycoords="axes fraction", va="top" if height > 0.5 else "bottom", color=MUTED,
+        fontsize=9, path_effects=[withStroke(linewidth=2, foreground=GROUND)],
     )  # fmt: skip
 
 
@@ -198,6 +237,15 @@ def _palette(methods: Sequence[str]) -> dict[str, str]:
 
 
 def _band(axes: Axes, curve: pd.DataFrame, colour: str, label: str) -> None:
-    steps = np.asarray(curve["step"])
-    axes.plot(steps, curve["median"], color=colour, lw=1.4, label=label)
+    steps, dashes = np.asarray(curve["step"]), (0, (4, 2)) if colour == METHOD_COLOURS["ICNN"] else "-"
+    # plain networks and others can share a plateau exactly: dashes on top show both
+    axes.plot(
+        steps,
+        curve["median"],
+        color=colour,
+        lw=1.4,
+        ls=dashes,
+        zorder=2.1 if dashes == "-" else 2.2,
+        label=label,
+    )
     axes.fill_between(steps, curve["lower"], curve["upper"], color=colour, alpha=0.2, lw=0)
