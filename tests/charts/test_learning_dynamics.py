@@ -26,8 +26,8 @@ def test_quartiles_are_those_of_the_seeds() -> None:
 
 def test_a_variation_is_named_by_what_differs() -> None:
     assert set(labelled(frame())["method"]) == {"non-convex", "ICNN + init"}
-    assert "ICNN + init, β = 0.5" in set(labelled(frame(bias_noise=0.5))["method"])
-    assert "ICNN + init, ρ = 0.1" in set(labelled(frame(correlation=0.1))["method"])
+    assert "ICNN + init (β = 0.5)" in set(labelled(frame(bias_noise=0.5))["method"])
+    assert "ICNN + init (ρ = 0.1)" in set(labelled(frame(correlation=0.1))["method"])
 
 
 @pytest.mark.parametrize("depths", [(5,), (3, 5, 7)])
@@ -62,7 +62,7 @@ def test_the_usual_runs_beside_a_variation_are_those_on_its_data_and_depth() -> 
     usual = pd.concat([frame(), frame(hidden=7), frame(hidden=7).assign(dataset="cifar10")])
     both = beside(frame(hidden=7, correlation=0.1), usual)
     assert set(zip(both["dataset"], both["hidden"], strict=True)) == {("mnist", 7)}
-    assert "ICNN + init, ρ = 0.1" in set(both["method"])
+    assert "ICNN + init (ρ = 0.1)" in set(both["method"])
     assert beside(pd.DataFrame(), usual).empty
 
 

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from invex.charts import learning_dynamics as charts
+from invex.charts import initial_activity
 from invex.charts import learning_dynamics_tables as tables
 
 RUNS = pd.DataFrame(
@@ -153,7 +153,7 @@ def test_a_run_has_the_active_units_of_its_last_layer_and_whether_it_learnt() ->
 
 
 def test_runs_without_active_units_are_drawn_at_the_left_end() -> None:
-    figure = charts.activity(active((None, 50, 1)), titles=tables.TITLES, chance=tables.CHANCE)
+    figure = initial_activity.activity(active((None, 50, 1)), titles=tables.TITLES, chance=tables.CHANCE)
     (marks,) = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
     assert marks.get_xdata().tolist() == pytest.approx([0.0025, 0.05, 0.1])
     figure.canvas.draw()

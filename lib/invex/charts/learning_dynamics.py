@@ -1,43 +1,37 @@
 """Training curves of repeated runs: a median line, a band of the middle half, labels at the ends."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, product, zip_longest
+from itertools import product
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from invex.charts.style import (
-    BLUE,
     GROUND,
     METHOD_COLOURS,
     MUTED,
     OCHRE,
     TEAL,
-    VERMILION,
     WIDTH,
     label_ends,
     plain_ticks,
 )
 
-MARKS = "o^sD"
-FILLS = ("none", "bottom", "full")
 ABOVE = 4  # a median that ends so many times above guessing does not set the scale
 VARIED = {  # field -> how a name tells it, and its usual value
-    "bias_noise": (", β = {}", 0.0),
-    "correlation": (", ρ = {}", 0.5),
-    "positivity": (", {}", "projection"),
+    "bias_noise": (" (β = {})", 0.0),
+    "correlation": (" (ρ = {})", 0.5),
+    "positivity": (" ({})", "projection"),
 }
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows with what differs from the plain configuration in the method's name: "ICNN + init, β = 0.5"."""
+    """Rows with what differs from the plain configuration in the method's name: "ICNN + init (β = 0.5)"."""
     label = frame["method"]
     for field, (text, usual) in VARIED.items():
         label = label.where(frame[field] == usual, label + frame[field].map(text.format))
@@ -118,68 +112,6 @@ def depths(summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[
     return figure
 
 
-def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
-    """Loss at the end against the share of active units before training, one mark a run, a panel a data set.
-
-    Args:
-        runs: `active`, `final_loss`, `dataset`, `hidden` (a filling each) and `method` (a mark each).
-        titles: name of each data set as shown.
-        chance: loss of guessing, drawn as a thin line.
-    """
-    least = runs["active"][runs["active"] > 0].min()
-    none = 0.1 * least  # a place for zero on a log scale
-    names, hidden = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
-    methods = list(dict.fromkeys(runs["method"]))
-    figure, grid = plt.subplots(1, len(names), squeeze=False, sharex=True, figsize=(WIDTH, 3.6))
-    for (name, depth, method), part in runs.groupby(["dataset", "hidden", "method"], sort=False):
-        style = {"marker": MARKS[methods.index(method) % len(MARKS)], "fillstyle": FILLS[hidden.index(depth)]}
-        axes = grid[0, names.index(name)]
-        axes.plot(
-            _apart(part["active"], none), part["final_loss"], ls="", color=BLUE, ms=6, alpha=0.75, **style
-        )
-    for axes, name in zip(grid[0], names, strict=True):
-        axes.set(xscale="log", title=titles[name])
-        _shares(axes.xaxis, none, least)
-        low = runs["final_loss"][runs["dataset"] == name].min()
-        _losses(axes, min(0.7 * low, chance[name] / 10), 2 * chance[name])
-        _guessing(axes, chance[name])
-    grid[0, 0].set_ylabel("loss of the last epoch (nats)")
-    words = "active share of the last hidden layer before training"
-    figure.supxlabel(words, fontsize=plt.rcParams["axes.labelsize"])
-    figure.legend(
-        handles=_key(hidden, methods), loc="outside upper center", ncols=max(len(hidden), len(methods))
-    )
-    return figure
-
-
-def _apart(shares: pd.Series, none: float) -> "pd.Series[float]":
-    """Shares of active units; those without any side by side around `none`, or one would hide the others."""
-    silent = shares == 0
-    return shares.where(
-        ~silent, none * 4 ** np.linspace(-0.5, 0.5, max(2, silent.sum()))[silent.cumsum() - 1]
-    )
-
-
-def _shares(axis: Axis, none: float, least: float) -> None:
-    """A logarithmic axis of shares from the least one on, and the word for none left of it."""
-    decades = 10.0 ** np.arange(np.ceil(np.log10(least)), 0, 2)
-    axis.set_major_locator(FixedLocator([none, *decades]))
-    labels = [f"$10^{{{round(np.log10(tick))}}}$" for tick in decades]
-    axis.set_major_formatter(FixedFormatter(["none", *labels]))
-    axis.set_minor_locator(NullLocator())
-
-
-def _key(hidden: Sequence[int], methods: Sequence[str]) -> list[Line2D]:
-    """A filling for each depth in a first row, a mark for each method in a second; legends fill by column."""
-
-    def mark(shape: str, filling: str, label: str) -> Line2D:
-        return Line2D([], [], ls="", marker=shape, fillstyle=filling, color=BLUE, label=label)
-
-    first = [mark("o", FILLS[i], f"{depth} layers") for i, depth in enumerate(hidden)]
-    second = [mark(MARKS[i % len(MARKS)], "full", method) for i, method in enumerate(methods)]
-    return list(chain(*zip_longest(first, second, fillvalue=mark("", "none", " "))))
-
-
 def _early(axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str]) -> None:
     for method, curve in summary.groupby("method", sort=False):
         _band(axes, curve, colours[str(method)], "_")
@@ -200,21 +132,22 @@ def _whole(
     second_half = late[late["step"] >= late["step"].median()]
     tops = second_half.groupby("method", sort=False)["median"].max()  # a method may end above guessing
     seen = tops[tops < ABOVE * chance]
-    _losses(axes, min(0.8 * late["lower"].min(), chance / 10), max([1.8 * chance, *1.2 * seen]))
+    losses_axis(axes, min(0.8 * late["lower"].min(), chance / 10), max([1.8 * chance, *1.2 * seen]))
     if beyond := [str(method) for method in tops.index.difference(seen.index, sort=False)]:
         _note(axes, f"beyond: {', '.join(beyond)}", 0.94)
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
-    _guessing(axes, chance, label)
+    guessing_line(axes, chance, label)
 
 
-def _losses(axes: Axes, low: float, high: float) -> None:
+def losses_axis(axes: Axes, low: float, high: float) -> None:
     """A logarithmic axis from low to high, with numbers in full where it spans less than two decades."""
     axes.set(yscale="log", ylim=(low, high))
     if high < 100 * low:
         plain_ticks(axes.yaxis, high / low)
 
 
-def _guessing(axes: Axes, chance: float, label: str = "guessing") -> None:
+def guessing_line(axes: Axes, chance: float, label: str = "guessing") -> None:
+    """A thin line at the loss of guessing, named at its right end."""
     axes.axhline(chance, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
     axes.annotate(
         label, (1, chance), (0, 3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
@@ -231,21 +164,16 @@ def _note(axes: Axes, text: str, height: float) -> None:
 
 
 def _palette(methods: Sequence[str]) -> dict[str, str]:
-    """The house's colour of each method; others for its variations."""
-    others = [method for method in methods if method not in METHOD_COLOURS]
-    return METHOD_COLOURS | dict(zip(others, (TEAL, OCHRE, VERMILION), strict=False))
+    """The house's colour of each method, and of a variation that stands in its place; others beside it."""
+    bases = {method: method.partition(" (")[0] for method in methods if method not in METHOD_COLOURS}
+    alone = {method: METHOD_COLOURS[base] for method, base in bases.items() if base not in methods}
+    others = [method for method in bases if method not in alone]
+    return METHOD_COLOURS | alone | dict(zip(others, (TEAL, OCHRE), strict=False))
 
 
 def _band(axes: Axes, curve: pd.DataFrame, colour: str, label: str) -> None:
-    steps, dashes = np.asarray(curve["step"]), (0, (4, 2)) if colour == METHOD_COLOURS["ICNN"] else "-"
+    steps, plain = np.asarray(curve["step"]), curve["method"].iloc[0] == "ICNN"
     # plain networks and others can share a plateau exactly: dashes on top show both
-    axes.plot(
-        steps,
-        curve["median"],
-        color=colour,
-        lw=1.4,
-        ls=dashes,
-        zorder=2.1 if dashes == "-" else 2.2,
-        label=label,
-    )
+    look: dict[str, Any] = {"ls": (0, (4, 2)) if plain else "-", "zorder": 2.2 if plain else 2.1, "lw": 1.4}
+    axes.plot(steps, curve["median"], color=colour, label=label, **look)
     axes.fill_between(steps, curve["lower"], curve["upper"], color=colour, alpha=0.2, lw=0)

@@ -1,0 +1,81 @@
+"""Where training ends against how much of a network is active before it starts."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
+from typing import Literal
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+from invex.charts.learning_dynamics import guessing_line, losses_axis
+from invex.charts.style import BLUE, WIDTH
+
+MARKS = "o^sD"
+Filling = Literal["none", "bottom", "full"]
+FILLS: tuple[Filling, ...] = ("none", "bottom", "full")
+
+
+def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float]) -> Figure:
+    """Loss at the end against the share of active units before training, one mark a run, a panel a data set.
+
+    Args:
+        runs: `active`, `final_loss`, `dataset`, `hidden` (a filling each) and `method` (a mark each).
+        titles: name of each data set as shown.
+        chance: loss of guessing, drawn as a thin line.
+    """
+    least = runs["active"][runs["active"] > 0].min()
+    none = 0.1 * least  # a place for zero on a log scale
+    names, hidden = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
+    methods = list(dict.fromkeys(runs["method"]))
+    figure, grid = plt.subplots(1, len(names), squeeze=False, sharex=True, figsize=(WIDTH, 3.6))
+    for (name, depth, method), part in runs.groupby(["dataset", "hidden", "method"], sort=False):
+        style = {"marker": MARKS[methods.index(method) % len(MARKS)], "fillstyle": FILLS[hidden.index(depth)]}
+        axes = grid[0, names.index(name)]
+        axes.plot(
+            _apart(part["active"], none), part["final_loss"], ls="", color=BLUE, ms=6, alpha=0.75, **style
+        )
+    for axes, name in zip(grid[0], names, strict=True):
+        axes.set(xscale="log", title=titles[name])
+        _shares(axes.xaxis, none, least)
+        low = runs["final_loss"][runs["dataset"] == name].min()
+        losses_axis(axes, min(0.7 * low, chance[name] / 10), 2 * chance[name])
+        guessing_line(axes, chance[name])
+    grid[0, 0].set_ylabel("loss of the last epoch (nats)")
+    words = "active share of the last hidden layer before training"
+    figure.supxlabel(words, fontsize=plt.rcParams["axes.labelsize"])
+    figure.legend(
+        handles=_key(hidden, methods), loc="outside upper center", ncols=max(len(hidden), len(methods))
+    )
+    return figure
+
+
+def _apart(shares: pd.Series, none: float) -> "pd.Series[float]":
+    """Shares of active units; those without any side by side around `none`, or one would hide the others."""
+    silent = shares == 0
+    places = none * 4 ** np.linspace(-0.5, 0.5, max(2, silent.sum()))
+    return shares.where(~silent, places[silent.cumsum() - 1])
+
+
+def _shares(axis: Axis, none: float, least: float) -> None:
+    """A logarithmic axis of shares from the least one on, and the word for none left of it."""
+    decades = 10.0 ** np.arange(np.ceil(np.log10(least)), 0, 2)
+    axis.set_major_locator(FixedLocator([none, *decades]))
+    labels = [f"$10^{{{round(np.log10(tick))}}}$" for tick in decades]
+    axis.set_major_formatter(FixedFormatter(["none", *labels]))
+    axis.set_minor_locator(NullLocator())
+
+
+def _key(hidden: Sequence[int], methods: Sequence[str]) -> list[Line2D]:
+    """A filling for each depth in a first row, a mark for each method in a second; legends fill by column."""
+
+    def mark(shape: str, filling: Filling, label: str) -> Line2D:
+        return Line2D([], [], ls="", marker=shape, fillstyle=filling, color=BLUE, label=label)
+
+    first = [mark("o", FILLS[i], f"{depth} layers") for i, depth in enumerate(hidden)]
+    second = [mark(MARKS[i % len(MARKS)], "full", method) for i, method in enumerate(methods)]
+    return list(chain(*zip_longest(first, second, fillvalue=mark("", "none", " "))))
