@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from invex.charts import performance, performance_tables, style
+from invex.charts import performance, performance_costs, performance_tables, style
 
 KEYS = (
     "bench",
@@ -73,29 +73,71 @@ def test_a_claim_is_checked_on_its_slowest_row(rows: pd.DataFrame) -> None:
     assert "bench-icnn-epoch/float32" not in found
 
 
+def recorded(
+    hidden: int, machine: str, together: int, seconds: float, minute: int = 0, dataset: str = "mnist"
+) -> SimpleNamespace:
+    origin = {
+        "device": machine,
+        "batch": together,
+        "wall_seconds": seconds,
+        "when": f"2026-01-01T01:{minute:02}:00Z",
+    }
+    return SimpleNamespace(config={"dataset": dataset, "hidden": hidden}, provenance=origin)
+
+
+NOTHING = performance_costs.recorded_runs([])
+
+
 def test_estimates_are_multiples_of_what_was_measured(rows: pd.DataFrame) -> None:
-    seconds = dict(performance_tables.estimates(rows)[["what", "seconds"]].itertuples(index=False))
-    assert seconds["40 of them, one after another"] == pytest.approx(40 * 8440 * 0.006)
+    found = performance_costs.estimates(rows, NOTHING)
+    seconds = dict(found[["what", "seconds"]].itertuples(index=False))
+    assert seconds["ten epochs of MNIST, 5 layers"] == pytest.approx(8440 * 0.006)
+    assert seconds["40 of 5 layers, one after another"] == pytest.approx(40 * 8440 * 0.006)
+    assert seconds["one of 5 layers, bfloat16 products"] == pytest.approx(8440 * 0.006)
     assert seconds["100,000 points of a level set, 2-D"] == pytest.approx(100_000 / 500)
+    assert set(found["recorded"]) == {""}
+
+
+def test_recorded_times_stand_beside_the_estimates_of_the_same_work(rows: pd.DataFrame) -> None:
+    here = rows.assign(hardware="a, 2 cores")
+    runs = [recorded(5, "a, 1 cores", 1, 101.28), recorded(3, "a, 2 cores", 1, 1.0), recorded(5, "b", 1, 9.0)]
+    runs.append(recorded(5, "a, 2 cores", 1, 1.0, dataset="cifar10"))
+    lines = performance_costs.estimates(here, performance_costs.recorded_runs(runs))
+    assert lines["recorded"][lines["recorded"] != ""].tolist() == ["101 (2 ×)"]
+    assert lines["what"][lines["recorded"] != ""].tolist() == ["ten epochs of MNIST, 5 layers"]
 
 
 def test_a_gpu_is_not_said_to_train_one_network_after_another(rows: pd.DataFrame) -> None:
-    there = performance_tables.estimates(rows.assign(device="cuda"))
+    there = performance_costs.estimates(rows.assign(device="cuda"), NOTHING)
     assert list(there["what"]) == ["100,000 points of a level set, 2-D"]
 
 
-def test_recorded_runs_are_told_apart_by_what_changes_their_time() -> None:
-    def run(hidden: int, machine: str, together: int, seconds: float) -> SimpleNamespace:
-        origin = {"device": machine, "batch": together, "wall_seconds": seconds}
-        return SimpleNamespace(config={"dataset": "mnist", "hidden": hidden}, provenance=origin)
-
-    table = performance_tables.recorded_runs(
-        [run(7, "b", 40, 3.0), run(5, "b", 40, 2.0), run(5, "a", 1, 90.0), run(5, "a", 1, 100.0)]
-    )
+def test_recorded_runs_are_told_apart_by_data_depth_and_processor() -> None:
+    table = performance_costs.recorded_runs(
+        [recorded(7, "b", 40, 3.0), recorded(5, "b", 20, 2.0), recorded(5, "b", 16, 2.0),
+         recorded(5, "a, 1 cores", 1, 90.0), recorded(5, "a, 2 cores", 1, 100.0)]
+    )  # fmt: skip
     assert table["machine"].tolist() == ["a", "b", "b"]
+    assert table["together"].tolist() == ["1", "16 to 20", "40"]
     assert table["seconds a run"].tolist() == [95.0, 2.0, 3.0]
-    assert table["runs"].tolist() == [2, 1, 1]
-    assert performance_tables.recorded_runs([]).empty
+    assert table["seconds a run high"].tolist()[0] == 100.0
+    assert table["seconds a run high"].isna().tolist() == [False, True, True]
+    assert table["runs"].tolist() == [2, 2, 1]
+    assert NOTHING.empty
+
+
+def test_a_run_had_company_if_another_took_half_of_its_time_there() -> None:
+    first, second = recorded(5, "a, 1 core", 1, 120.0, minute=2), recorded(5, "a, 2 cores", 1, 60.0, minute=2)
+    later, stack = recorded(5, "a, 2 cores", 1, 60.0, minute=3), recorded(5, "g", 40, 600.0, minute=3)
+    elsewhere = recorded(5, "b", 1, 600.0, minute=4)
+    others = [first, second, later, stack, elsewhere]
+    said = performance_costs.company([first, second, later, stack], others)
+    assert said == "Of 3 runs on a, 2 had another beside them, on 1 or 2 cores."
+    assert (
+        performance_costs.company([first], others) == "Of 1 runs on a, 1 had another beside them, on 1 core."
+    )
+    assert performance_costs.company([elsewhere], others) == "Of 1 runs on b, 0 had another beside them."
+    assert performance_costs.company([], others) == ""
 
 
 @pytest.mark.parametrize("name", ["icnn-step", "level-sets"])
@@ -104,14 +146,23 @@ def test_a_bench_is_drawn_with_its_curves_and_aims(rows: pd.DataFrame, name: str
     with style.house(style.WIDE):
         figure = performance.bench(mine, {("brentq, 2-D", "cpu"): 20.0})
     assert len(figure.axes) == 2
-    drawn = [text.get_text() for text in figure.axes[0].texts]
-    assert len(drawn) == len(performance.headline(mine))
+    column = [text for text in figure.axes[0].texts if text.get_text() != "times as fast"]
+    assert [text.get_text() for text in column] == [
+        f"{r} ×" for r in performance.headline(mine)["said"][::-1]
+    ]
+    assert {text.xy[0] for text in figure.axes[0].texts} == {1}  # at the right of the panel
     assert figure.axes[1].get_xscale() == figure.axes[1].get_yscale() == "log"
     plt.close(figure)
 
 
 def test_an_aim_is_that_of_a_label_on_its_device() -> None:
-    row = {"bench": "icnn-seeds", "case": "width=784 networks=40", "peer": "p", "ratio": 3.0, "unit": "ms"}
+    row = {
+        "bench": "icnn-seeds",
+        "case": "width=784 layers=5 networks=40",
+        "peer": "p",
+        "ratio": 3.0,
+        "unit": "ms",
+    }
     row |= {"ratio_min": 2.0, "ratio_max": 4.0, "ours": 1.0, "theirs": 3.0, "limit": 1.0, "limit_of": "x"}
     machines = {"hardware": ["a", "b"], "device": ["cpu", "cuda"]}
     tidy = performance.tidy(pd.DataFrame({"row": [json.dumps(row)] * 2} | machines))
@@ -120,7 +171,9 @@ def test_an_aim_is_that_of_a_label_on_its_device() -> None:
     assert set(aims) == {("width 784, 40 networks", "cpu"), ("width 784, 40 networks", "cuda")}
     assert len(set(aims.values())) == 2
     figure = performance.bench(tidy, aims)
-    (line,) = performance_tables.estimates(tidy).to_dict("records")
+    runs = performance_costs.recorded_runs([recorded(5, "b", 80, 16.88)])
+    (line,) = performance_costs.estimates(tidy, runs).to_dict("records")
+    assert line["recorded"] == "675 (2 ×)"
     assert (line["machine"], line["how"], line["seconds"]) == ("b", "8,440 × 40 × 1 ms", 8440 * 40 / 1e3)
     strokes = {each.get_xdata()[0] for each in figure.axes[0].get_lines() if each.get_marker() == "|"}
     assert strokes == set(aims.values())
@@ -130,4 +183,75 @@ def test_an_aim_is_that_of_a_label_on_its_device() -> None:
 def test_no_record_gives_no_row() -> None:
     empty = performance.tidy(pd.DataFrame())
     assert performance_tables.checks(empty) == {}
-    assert performance_tables.estimates(empty).empty
+    assert performance_costs.estimates(empty, NOTHING).empty
+    assert performance_tables.speeds(empty).empty
+    assert performance_tables.fixed_costs(empty) == ""
+
+
+def on_gpu(rows: pd.DataFrame, **values: object) -> pd.DataFrame:
+    return pd.concat([rows, rows.assign(device="cuda", hardware="G", **values)], ignore_index=True)
+
+
+def test_a_finding_is_that_of_each_machine_and_peer(rows: pd.DataFrame) -> None:
+    steps = rows[rows["bench"] == "icnn-step"].assign(hardware="C, 2 cores")
+    on_cpu = "On 2 CPU cores (C) a training step is 1.40 to 2.00 times as fast as p"
+    assert performance_tables.finding(steps) == f"{on_cpu}."
+    both = performance_tables.finding(on_gpu(steps, said="1.01", ratio_min=0.9))
+    unsure = "1.01 times, no sure gain, as in every case some pair was no faster"
+    assert both == f"{on_cpu}; on a GPU (G) {unsure}."
+    points = performance_tables.finding(rows[rows["bench"] == "level-sets"])
+    assert points.endswith("finding points of level sets is 30.00 to 50.00 times as fast as SciPy's brentq.")
+
+
+def test_a_machine_has_one_colour_in_all_panels(rows: pd.DataFrame) -> None:
+    mine = rows[rows["bench"] == "level-sets"]
+    with style.house(style.WIDE):
+        figure, alone = performance.bench(on_gpu(mine), {}), performance.bench(mine, {})
+    drawn = {line.get_color() for axes in figure.axes for line in axes.get_lines()} - {style.MUTED}
+    assert drawn == set(style.CYCLE[:2])
+    drawn = {line.get_color() for axes in alone.axes for line in axes.get_lines()} - {style.MUTED}
+    assert drawn == set(style.CYCLE[:1])
+
+
+def test_curves_of_one_of_several_machines_name_it(rows: pd.DataFrame) -> None:
+    mine = rows[rows["bench"] == "icnn-step"]
+    gpu = performance.headline(mine).assign(device="cuda", hardware="G")
+    with style.house(style.WIDE):
+        figure = performance.bench(pd.concat([mine, gpu], ignore_index=True), {})
+    assert figure.axes[1].get_title(loc="left") == "On made up:"
+
+
+def test_few_points_cost_what_any_number_does() -> None:
+    texts = [
+        points(None, 2, n, speed) for n, speed in ((10, 100.0), (100, 450.0), (1000, 900.0), (10000, 1000.0))
+    ]
+    rows = performance.tidy(pd.DataFrame({"row": texts, "hardware": "made up", "device": "cpu"}))
+    said = performance_tables.fixed_costs(rows)
+    assert said.startswith(
+        "Up to 100 points fixed costs take most of the time: at 10 ours reaches 10 % in 2-D "
+    )
+    assert performance_tables.fixed_costs(rows.assign(ours=1000.0)) == ""
+
+
+def test_speeds_are_told_once_for_all_peers() -> None:
+    peers = {"brentq": 500.0, "bisection": 700.0, "nelder_mead": 600.0}
+    texts = [points(p, 2, 1000, s, ratio=3, ratio_min=2, ratio_max=4, theirs=1.0) for p, s in peers.items()]
+    (line,) = performance_tables.speeds(
+        performance.tidy(pd.DataFrame({"row": texts, "hardware": "made up", "device": "cpu"}))
+    ).to_dict("records")
+    assert (line["case"], line["ours"]) == ("2\u2011D", 600.0)
+    share = "% of reference"
+    assert (line[share], line[f"{share} low"], line[f"{share} high"]) == pytest.approx((60, 50, 70))
+
+
+def test_networks_that_were_not_compared_are_counted() -> None:
+    def label(networks: int, compared: int) -> str:
+        case = f"width=64 layers=5 networks={networks} compared={compared}"
+        return performance.tidy(
+            pd.DataFrame(
+                {"row": [row(case=case, ours=1.0, limit=1.0, unit="ms")], "hardware": "a", "device": "cpu"}
+            )
+        )["label"].item()
+
+    assert label(40, 4) == "width 64, 40 networks (4 compared)"
+    assert label(40, 40) == "width 64, 40 networks"

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from invex.charts import performance, performance_tables
+from invex.charts import performance, performance_costs, performance_tables
 from invex.press import benches
 from invex.press.book import Book
 from invex.press.claims import load
@@ -182,8 +182,8 @@ def test_page_without_records_has_no_rows_and_no_checks() -> None:
     rows = performance.tidy(benches.Records("bench-*", [], []).frame("rows"))
     assert rows.empty
     assert performance_tables.checks(rows) == {}
-    assert performance_tables.estimates(rows).empty
-    assert performance_tables.comparison(rows).empty
+    assert performance_costs.estimates(rows, performance_costs.recorded_runs([])).empty
+    assert performance_tables.speeds(rows).empty
 
 
 def test_checks_take_the_slowest_row_and_estimates_multiply(book: Book) -> None:
@@ -208,4 +208,5 @@ def test_checks_take_the_slowest_row_and_estimates_multiply(book: Book) -> None:
     assert checks["bench-icnn-step/float32-784"]["value"] == 1.5
     assert checks["bench-icnn-step/limit"]["value"] == 0.5
     assert checks["bench-level-sets/brentq"]["value"] == 30.0
-    assert performance_tables.estimates(tidy)["seconds"].tolist() == pytest.approx([101.28, 4051.2, 405.12])
+    estimates = performance_costs.estimates(tidy, performance_costs.recorded_runs([]))
+    assert estimates["seconds"].tolist() == pytest.approx([101.28, 4051.2, 405.12])

@@ -1,8 +1,9 @@
-"""Benches: ratios to each peer, costs against sizes with the machine's limits, and what follows from both."""
+"""Benches: ratios to each peer, and costs against sizes beside a reference from the machine's own rates."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,19 +32,24 @@ COLUMNS = (
         "limit",
         "limit_of",
     ),
-    *("error", "n", "hardware", "device", "share", "label", "alone"),
+    *("error", "n", "hardware", "device", "share", "label", "alone", "said"),
 )
+Decimals = Callable[[float, float, float], int]
 STEP = {"width": "784", "layers": "5", "batch": "64", "products": "float32"}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve of a bench: the word that varies, its axis, what is fixed, the word that tells curves apart."""
+    """A curve of a bench: the word that varies, its axis, what is fixed, the word that tells curves apart.
+
+    `dashed` is what the line of the rows' limits is called.
+    """
 
     x: str
     axis: str
     fixed: Mapping[str, str] = field(default_factory=dict)
     series: str = "hardware"
+    dashed: str = "limit"
 
     def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows of the curve in the order of x, a number; none of a series with fewer than three."""
@@ -62,21 +68,22 @@ CURVES = {
         Curve("batch", "examples in a batch", STEP),
     ),
     "level-sets": (
-        Curve("n", "points", {"alone": "yes"}, "dimension"),
-        Curve("dimension", "dimensions", SEARCH),
+        Curve("n", "points", {"alone": "yes"}, "dimension", dashed="reference"),
+        Curve("dimension", "dimensions", SEARCH, dashed="reference"),
     ),
 }
 
 
-def tidy(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of benches: their keys, the words of their case as columns, the machine they were measured on.
+def tidy(frame: pd.DataFrame, decimals: Decimals = lambda low, high, value: 2) -> pd.DataFrame:
+    """Rows of benches, those of processors first: their keys, the words of their case, their machine.
 
     Args:
         frame: columns `row` (JSON text), `hardware`, `device`, as the records give it.
+        decimals: how many a ratio is read with, from the extremes of its pairs and itself.
 
     Returns:
-        with `share`, the part of the limit that is reached, `label`, what the row measures in words, and
-        `alone`, whether it has no peer.
+        with `share`, the part of the limit that is reached, `label`, what the row measures in words, `alone`,
+        whether it has no peer, and `said`, the ratio as it is read everywhere.
     """
     if frame.empty:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -88,6 +95,8 @@ def tidy(frame: pd.DataFrame) -> pd.DataFrame:
     found["share"] = np.where(found["unit"].str.endswith("/s"), ours / limit, limit / ours)
     found["alone"] = np.where(found["peer"].isna(), "yes", "no")
     found["label"] = [_label(row, case) for row, case in zip(rows, words, strict=True)]
+    found["said"] = [_said(row, decimals) for row in rows]
+    found = found.sort_values(["bench", "device"], kind="stable", ignore_index=True)
     return found.reindex(columns=list(dict.fromkeys([*found.columns, *COLUMNS])))  # as other benches have
 
 
@@ -96,8 +105,18 @@ def _label(row: Mapping[str, object], words: Mapping[str, str]) -> str:
         return f"{PEERS.get(str(row['peer']), row['peer'])}, {words['dimension']}-D"
     parts = [f"width {int(words['width']):,}"] if "width" in words else []
     parts += [words["products"]] if "products" in words else []
-    parts += [f"{words['networks']} networks"] if "networks" in words else []
+    parts += [_networks(**words)] if "networks" in words else []
     return ", ".join(parts)
+
+
+def _networks(networks: str, compared: str = "", **_: str) -> str:
+    """How many were timed, and the curves of how many were compared where that is not all."""
+    return f"{networks} networks" + (f" ({compared} compared)" if compared not in ("", networks) else "")
+
+
+def _said(row: Mapping[str, Any], decimals: Decimals) -> str:
+    value, low, high = (row[key] for key in ("ratio", "ratio_min", "ratio_max"))
+    return "" if value is None else f"{value:,.{decimals(low, high, value)}f}"
 
 
 def headline(rows: pd.DataFrame) -> pd.DataFrame:
@@ -110,37 +129,41 @@ def headline(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def bench(rows: pd.DataFrame, aims: Mapping[tuple[str, str], float]) -> Figure:
-    """Ratios of one bench in a panel on top; below, a panel for each curve it has.
+    """Ratios of one bench in a panel on top; below, a panel for each curve it has; a colour for each machine.
 
     Args:
         rows: of one bench, as `tidy` gives them.
         aims: the ratio aimed at, by label and device.
     """
     paired = headline(rows)
+    colours = dict(zip(dict.fromkeys(rows["hardware"]), CYCLE, strict=False))
     curves = [(curve, curve.rows(rows)) for curve in CURVES.get(rows["bench"].iloc[0], ())]
     curves = [(curve, part) for curve, part in curves if len(part)]
-    heights = [0.75 + 0.32 * len(paired), *([3.0] if curves else [])]
+    heights = [0.95 + 0.32 * len(paired), *([3.0] if curves else [])]
     figure = plt.figure(figsize=(WIDE if curves else 7.0, sum(heights)))
     grid = figure.add_gridspec(len(heights), max(1, len(curves)), height_ratios=heights)
-    _ratios(figure.add_subplot(grid[0, :]), paired, aims)
+    _ratios(figure.add_subplot(grid[0, :]), paired, aims, colours)
     for column, (curve, part) in enumerate(curves):
-        _curve(figure.add_subplot(grid[1, column]), part, curve)
+        axes = figure.add_subplot(grid[1, column])
+        if column == 0 and len(colours) > part["hardware"].nunique() == 1:
+            axes.set_title(f"On {part['hardware'].iloc[0]}:")
+        _curve(axes, part, curve, colours)
     return figure
 
 
-def _ratios(axes: Axes, rows: pd.DataFrame, aims: Mapping[tuple[str, str], float]) -> None:
-    machines = list(dict.fromkeys(rows["hardware"]))
-    labels = list(rows["label"] + (" · " + rows["hardware"] if len(machines) > 1 else ""))
+def _ratios(
+    axes: Axes, rows: pd.DataFrame, aims: Mapping[tuple[str, str], float], colours: Mapping[str, str]
+) -> None:
+    labels = list(rows["label"] + (" · " + rows["hardware"] if rows["hardware"].nunique() > 1 else ""))
     for y, (_, row) in enumerate(rows.iloc[::-1].iterrows()):
-        colour = CYCLE[machines.index(row["hardware"])]
+        colour = colours[row["hardware"]]
         axes.plot([row["ratio_min"], row["ratio_max"]], [y, y], color=colour, lw=2.4, alpha=0.4)
         axes.plot(row["ratio"], y, "o", color=colour)
+        _aside(axes, y, f"{row['said']} ×")
         aim = aims.get((row["label"], row["device"]))
-        end = max(row["ratio_max"], aim or 0)  # no label on the stroke of the aim
-        text, offset = f"{row['ratio']:.3g} ×", (6, 0)
-        axes.annotate(text, (end, y), offset, textcoords="offset points", va="center", fontsize=9.5)
         if aim is not None:
             axes.plot(aim, y, "|", color=MUTED, ms=13, mew=1.5)
+    _aside(axes, len(rows) - 0.25, "times as fast", color=MUTED)
     axes.axvline(1, color=MUTED, lw=0.8)
     axes.set(yticks=range(len(rows)), yticklabels=labels[::-1], ylim=(-0.6, len(rows) - 0.4))
     axes.set_xlabel("time of the peer over ours: median and extremes of the pairs; upright stroke: the aim")
@@ -149,20 +172,27 @@ def _ratios(axes: Axes, rows: pd.DataFrame, aims: Mapping[tuple[str, str], float
         plain_ticks(axes.xaxis, 1.0)
     else:
         axes.set_xlim(left=0)
-    axes.margins(x=0.14)
     axes.grid(visible=False)
 
 
-def _curve(axes: Axes, rows: pd.DataFrame, curve: Curve) -> None:
-    """Speed against one size, a colour for each series; the limit of each thin and dashed."""
+def _aside(axes: Axes, y: float, text: str, **look: Any) -> None:
+    """A text in the column at the right of the panel, where it cannot be taken for that of an aim."""
+    place = axes.get_yaxis_transform()
+    axes.annotate(text, (1, y), (8, 0), place, "offset points", va="center_baseline", fontsize=9.5, **look)
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, curve: Curve, colours: Mapping[str, str]) -> None:
+    """Speed against one size, a marker for each series; the limit of each thin and dashed."""
     keys = [key for key in dict.fromkeys((curve.series, "hardware")) if rows[key].nunique() > 1]
     groups = rows.groupby(keys, sort=False) if keys else [((), rows)]
-    for place, (names, part) in enumerate(groups):
+    markers = dict(zip(dict.fromkeys(rows[curve.series]), "osD^v", strict=False))
+    for names, part in groups:
         named = zip(keys, names, strict=True)
         series = ", ".join(f"{name}-D" if key == "dimension" else name for key, name in named)
-        colour, limit = CYCLE[place], f"limit, {series}" if series else "limit"
-        axes.plot(part["x"], part["ours"], "o-", color=colour, label=series or "ours")
-        axes.plot(part["x"], part["limit"], color=colour, lw=1, ls=(0, (4, 3)), label=limit)
+        colour, dashed = colours[part["hardware"].iloc[0]], ", ".join(filter(None, [curve.dashed, series]))
+        marker = markers[part[curve.series].iloc[0]]
+        axes.plot(part["x"], part["ours"], marker, ls="-", color=colour, label=series or "ours")
+        axes.plot(part["x"], part["limit"], color=colour, lw=1, ls=(0, (4, 3)), label=dashed)
         if part["theirs"].notna().all():
             axes.plot(part["x"], part["theirs"], color=MUTED, lw=1.2, label="published")
     unit = rows["unit"].iloc[0]

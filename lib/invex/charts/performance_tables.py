@@ -1,12 +1,12 @@
 """Tables and checks from the rows of benches, as `performance.tidy` gives them."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from invex.charts.learning_dynamics_tables import TITLES, Recorded
-from invex.charts.performance import headline
+from invex.charts.performance import CURVES, headline
 
 CHECKS = {  # claim -> bench, how the labels of its rows begin, device
     "bench-icnn-step/float32-784": ("icnn-step", "width 784, float32", "cpu"),
@@ -26,6 +26,23 @@ CHECKS = {  # claim -> bench, how the labels of its rows begin, device
 SHARES = {
     "bench-icnn-step/limit": ("icnn-step", "width 784, float32", "cpu"),
     "bench-level-sets/limit": ("level-sets", "", "cpu"),
+}
+SUBJECTS = {
+    "icnn-step": "a training step",
+    "icnn-epoch": "an epoch",
+    "icnn-seeds": "training networks together",
+    "level-sets": "finding points of level sets",
+}
+PEERS = {
+    "nelder_mead": "the published searches",
+    "unbounded_brent": "the published searches",
+    "brentq": "SciPy's brentq",
+    "bisection": "a vectorised bisection",
+}
+UNITS = {
+    "icnn-step": "ms a step",
+    "icnn-epoch": "ms an epoch",
+    "icnn-seeds": "ms a step of one network",
 }
 
 
@@ -61,76 +78,75 @@ def _select(rows: pd.DataFrame, name: str, start: str, device: str) -> pd.DataFr
 
 
 def finding(rows: pd.DataFrame) -> str:
-    """The extremes of the ratios of one bench, in a sentence."""
-    kept = headline(rows).sort_values("ratio")
-    least, most = kept.iloc[0], kept.iloc[-1]
-    machines = " and on ".join(dict.fromkeys(kept["hardware"]))
-    spread = f"{least['ratio']:.3g} times as fast ({least['label']})"
-    if len(kept) > 1:
-        spread = f"Between {spread} and {most['ratio']:.3g} times ({most['label']})"
-    return f"{spread}, measured on {machines}."
-
-
-def comparison(rows: pd.DataFrame) -> pd.DataFrame:
-    """Every row with a peer as a line of a table, in words; the machine where there are several."""
+    """How many times as fast one bench found us on each machine, against each kind of peer, in a sentence."""
     kept = headline(rows)
-    columns = {
-        "bench": kept["bench"].str.replace("-", "\u2011"),  # without a line break
-        "case": kept["label"].str.replace("-D", "\u2011D"),
-        "times faster": kept["ratio"].astype(float),
-        "times faster low": kept["ratio_min"].astype(float),
-        "times faster high": kept["ratio_max"].astype(float),
-        "ours": kept["ours"].astype(float),
-        "unit": kept["unit"],
-        "share of limit": [f"{100 * share:.0f} %" if share == share else "" for share in kept["share"]],
-    }
-    if kept["hardware"].nunique() > 1:
-        columns["machine"] = kept["hardware"]
-    return pd.DataFrame(columns).reset_index(drop=True)
+    kept = kept.assign(peer=kept["peer"].replace(PEERS))
+    machines = [here for _, here in kept.groupby("hardware", sort=False)]
+    subject = SUBJECTS.get(rows["bench"].iloc[0], rows["bench"].iloc[0])
+    first = f"On {_place(machines[0])} {subject} is {_gain(machines[0])}"
+    brief = kept["peer"].nunique() == 1  # named once
+    rest = [f"on {_place(here)} {_gain(here, brief=brief)}" for here in machines[1:]]
+    return "; ".join([first, *rest]) + "."
 
 
-def estimates(rows: pd.DataFrame) -> pd.DataFrame:
-    """What a machine needs for some of the book's work, by multiplication of what was measured on it.
+def _gain(rows: pd.DataFrame, *, brief: bool = False) -> str:
+    """Our ratios on one machine to each peer, and the remark that all of them may be chance."""
+    ratios = []
+    for peer, part in rows.groupby("peer", sort=False):
+        ends = part.sort_values("ratio")["said"].iloc[[0, -1]]
+        ratios.append(f"{' to '.join(dict.fromkeys(ends))} times" + ("" if brief else f" as fast as {peer}"))
+    unsure = ", no sure gain, as in every case some pair was no faster"
+    chance = unsure if (rows["ratio_min"] <= 1).all() else ""
+    return ", ".join(ratios) + chance
 
-    A run of Figure 2 on MNIST is 8,440 steps; its top row is 40 such runs, which are independent: made one
-    after another on a CPU, together on a GPU.
+
+def _place(rows: pd.DataFrame) -> str:
+    """A machine in a sentence: "2 CPU cores (AMD EPYC)", "a GPU (NVIDIA H200)"."""
+    model, _, cores = rows["hardware"].iloc[0].partition(", ")
+    if rows["device"].iloc[0] == "cuda":
+        return f"a GPU ({model})"
+    count = cores.partition(" ")[0]
+    return f"{count} CPU core{'s' * (count != '1')} ({model})" if count else f"a CPU ({model})"
+
+
+def fixed_costs(rows: pd.DataFrame) -> str:
+    """How few points cost mostly what any number of them does, in a sentence; empty without such a curve.
+
+    Where the time of n points is a + b n, a speed below half of that of very many points says that a > b n.
     """
-    lines = []
-    for machine, here in rows.groupby("hardware", sort=False):
-        steps = headline(here[(here["bench"] == "icnn-step") & here["label"].str.startswith("width 784")])
-        if len(steps) and (here["device"] == "cpu").all():
-            best = steps.loc[steps["ours"].astype(float).idxmin()]
-            seconds = best["ours"] * 8440 / 1e3
-            run = f"a network, ten epochs of MNIST ({best['products']})"
-            lines.append((machine, run, f"8,440 × {best['ours']:.3g} ms", seconds))
-            lines.append((machine, "40 of them, one after another", "× 40", 40 * seconds))
-            lines.append((machine, "40 of them, on ten such machines", "× 40 / 10", 4 * seconds))
-        many = headline(here[(here["bench"] == "icnn-seeds") & here["label"].str.startswith("width 784")])
-        for _, row in many[many["device"] == "cuda"].iterrows():
-            what = f"{row['networks']} of them together (float32)"
-            seconds = 8440 * int(row["networks"]) * row["ours"] / 1e3
-            lines.append((machine, what, f"8,440 × {row['networks']} × {row['ours']:.3g} ms", seconds))
-        points = here[(here["bench"] == "level-sets") & (here["alone"] == "yes") & (here["n"] == "100000")]
-        for _, row in points.iterrows():
-            what = f"100,000 points of a level set, {row['dimension']}-D"
-            lines.append((machine, what, f"/ {row['ours']:,.0f} a second", 1e5 / row["ours"]))
-    return pd.DataFrame(lines, columns=["machine", "what", "how", "seconds"])
+    if rows.empty or (curve := CURVES["level-sets"][0].rows(rows)).empty:
+        return ""
+    curve = curve[curve["hardware"] == curve["hardware"].iloc[0]]
+    few = curve[curve["ours"] < curve.groupby("dimension")["ours"].transform("max") / 2]
+    if few.empty:
+        return ""
+    least = curve[curve["x"] == few["x"].min()]
+    shares = [
+        f"{100 * share:.0f} % in {d}-D" for share, d in zip(least["share"], least["dimension"], strict=True)
+    ]
+    return (
+        f"Up to {few['x'].max():,.0f} points fixed costs take most of the time: at {few['x'].min():,.0f} "
+        f"ours reaches {' and '.join(shares)} of the reference."
+    )
 
 
-def recorded_runs(runs: Sequence[Recorded]) -> pd.DataFrame:
-    """How long runs of learning dynamics took: a line a data set, depth, machine and company.
+def speeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Our speed in every comparison, once for all peers; the machine where there are several.
 
     Returns:
-        median seconds a run, its share of a stack's time where several were trained `together`.
+        `% of reference` is the median over the peers, with the extremes, as each measured it anew.
     """
-    columns = ["data", "layers", "machine", "together"]
-    rows = [
-        (TITLES[run.config["dataset"]], run.config["hidden"], run.provenance["device"],
-         run.provenance["batch"], run.provenance["wall_seconds"])
-        for run in runs
-    ]  # fmt: skip
-    order = list(TITLES.values())
-    rows.sort(key=lambda row: (order.index(row[0]), *row[1:]))
-    frame = pd.DataFrame(rows, columns=[*columns, "wall"])
-    found = frame.groupby(columns, sort=False)["wall"].agg(runs="size", **{"seconds a run": "median"})
-    return found.reset_index()
+    kept = headline(rows)
+    case = kept["label"].str.replace(r"^.*, (\d+)-D$", "\\1\u2011D", regex=True)  # without the peer
+    kept = kept.assign(case=case, percent=100 * kept["share"].astype(float))
+    lines = []
+    for (name, what, machine), part in kept.groupby(["bench", "case", "hardware"], sort=False):
+        percent, several = part["percent"], len(part) > 1
+        extremes = (percent.min(), percent.max()) if several else (math.nan, math.nan)
+        unit = UNITS.get(name, part["unit"].iloc[0])
+        bench = name.replace("-", "\u2011")  # without a line break
+        lines.append((bench, what, machine, part["ours"].median(), unit, percent.median(), *extremes))
+    share = "% of reference"
+    columns = ["bench", "case", "machine", "ours", "unit", share, f"{share} low", f"{share} high"]
+    table = pd.DataFrame(lines, columns=columns)
+    return table if table["machine"].nunique() > 1 else table.drop(columns="machine")
