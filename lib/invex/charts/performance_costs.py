@@ -8,6 +8,7 @@ import pandas as pd
 
 from invex.charts.learning_dynamics_tables import TITLES, Recorded
 from invex.charts.performance import STEP, headline
+from invex.charts.performance_tables import unbroken
 
 Line = tuple[str, str, float, str]
 STEPS, RUNS = 8440, 40
@@ -28,7 +29,7 @@ def estimates(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         there = runs[runs["machine"] == _model(machine)].set_index(["data", "layers"])["seconds a run"]
         known = {layers: seconds for (data, layers), seconds in there.items() if data == TITLES["mnist"]}
         parts = (*_one_by_one(here, known), *_together(here, known), *_points(here))
-        lines += [(machine, *line) for line in parts]
+        lines += [(unbroken(machine), what, unbroken(how), *times) for what, how, *times in parts]
     return pd.DataFrame(lines, columns=["machine", "what", "how", "seconds", "recorded"])
 
 
@@ -37,14 +38,14 @@ def _one_by_one(rows: pd.DataFrame, known: Mapping[int, float]) -> Iterator[Line
     steps = _steps(rows)
     for _, row in steps[steps["products"] == STEP["products"]].iterrows():
         layers, (how, seconds) = int(row["layers"]), _run(row)
-        yield f"ten epochs of MNIST, {layers} layers", how, seconds, _recorded(known.get(layers), seconds)
+        yield f"MNIST, {layers} layers", how, seconds, _recorded(known.get(layers), seconds)
     for _, row in steps[steps["layers"] == STEP["layers"]].iterrows():
         what, (how, seconds) = f"{row['layers']} layers", _run(row)
         if row["products"] == STEP["products"]:
-            yield f"{RUNS} of {what}, one after another", f"× {RUNS}", RUNS * seconds, ""
+            yield f"{RUNS} of {what}, one by one", f"× {RUNS}", RUNS * seconds, ""
             yield f"{RUNS} of {what}, on ten such machines", f"× {RUNS} / 10", RUNS * seconds / 10, ""
         else:
-            yield f"one of {what}, {row['products']} products", how, seconds, ""
+            yield f"MNIST, {what}, {row['products']}", how, seconds, ""
 
 
 def _steps(rows: pd.DataFrame) -> pd.DataFrame:
@@ -68,7 +69,7 @@ def _together(rows: pd.DataFrame, known: Mapping[int, float]) -> Iterator[Line]:
         seconds, how = STEPS * count * row["ours"] / 1e3, f"{STEPS:,} × {count} × {row['ours']:.3g} ms"
         share = known.get(layers)
         recorded = _recorded(None if share is None else count * share, seconds)
-        yield f"ten epochs of MNIST, {layers} layers, {count} together", how, seconds, recorded
+        yield f"{count} of {layers} layers, together", how, seconds, recorded
 
 
 def _points(rows: pd.DataFrame) -> Iterator[Line]:
@@ -81,7 +82,7 @@ def _points(rows: pd.DataFrame) -> Iterator[Line]:
 
 def _recorded(seconds: float | None, estimate: float) -> str:
     """A recorded time beside its estimate, and their ratio."""
-    return "" if seconds is None else f"{float(f'{seconds:.3g}'):,.6g} ({seconds / estimate:.2g} ×)"
+    return "" if seconds is None else unbroken(f"{float(f'{seconds:.3g}'):,.6g} ({seconds / estimate:.2g} ×)")
 
 
 def recorded_runs(runs: Sequence[Recorded]) -> pd.DataFrame:

@@ -42,7 +42,7 @@ PEERS = {
 UNITS = {
     "icnn-step": "ms a step",
     "icnn-epoch": "ms an epoch",
-    "icnn-seeds": "ms a step of one network",
+    "icnn-seeds": "ms a step of one",
 }
 
 
@@ -134,19 +134,24 @@ def speeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Our speed in every comparison, once for all peers; the machine where there are several.
 
     Returns:
-        `% of reference` is the median over the peers, with the extremes, as each measured it anew.
+        `share of reference` is the median over the peers, with the extremes, as each measured it anew.
     """
     kept = headline(rows)
-    case = kept["label"].str.replace(r"^.*, (\d+)-D$", "\\1\u2011D", regex=True)  # without the peer
-    kept = kept.assign(case=case, percent=100 * kept["share"].astype(float))
+    case = kept["label"].str.replace(r"^.*, (\d+)-D$", "level sets, \\1\u2011D", regex=True)
     lines = []
-    for (name, what, machine), part in kept.groupby(["bench", "case", "hardware"], sort=False):
-        percent, several = part["percent"], len(part) > 1
-        extremes = (percent.min(), percent.max()) if several else (math.nan, math.nan)
-        unit = UNITS.get(name, part["unit"].iloc[0])
-        bench = name.replace("-", "\u2011")  # without a line break
-        lines.append((bench, what, machine, part["ours"].median(), unit, percent.median(), *extremes))
-    share = "% of reference"
-    columns = ["bench", "case", "machine", "ours", "unit", share, f"{share} low", f"{share} high"]
-    table = pd.DataFrame(lines, columns=columns)
+    for (name, what, machine), part in kept.assign(case=case).groupby(
+        ["bench", "case", "hardware"], sort=False
+    ):
+        share, unit = part["share"], UNITS.get(name, part["unit"].iloc[0])
+        extremes = (share.min(), share.max()) if len(part) > 1 else (math.nan, math.nan)
+        lines.append((what, unbroken(machine), part["ours"].median(), unit, share.median(), *extremes))
+    share = "share of reference"
+    table = pd.DataFrame(
+        lines, columns=["what", "machine", "ours", "unit", share, f"{share} low", f"{share} high"]
+    )
     return table if table["machine"].nunique() > 1 else table.drop(columns="machine")
+
+
+def unbroken(text: str) -> str:
+    """A text that stays in one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
