@@ -94,7 +94,7 @@ def test_estimates_are_multiples_of_what_was_measured(rows: pd.DataFrame) -> Non
     assert seconds["MNIST, 5 layers"] == pytest.approx(8440 * 0.006)
     assert seconds["40 of 5 layers, one by one"] == pytest.approx(40 * 8440 * 0.006)
     assert seconds["MNIST, 5 layers, bfloat16"] == pytest.approx(8440 * 0.006)
-    assert seconds["100,000 points of a level set, 2-D"] == pytest.approx(100_000 / 500)
+    assert seconds["100,000 points of a level set, 2\u2011D"] == pytest.approx(100_000 / 500)
     assert set(found["recorded"]) == {""}
 
 
@@ -109,7 +109,7 @@ def test_recorded_times_stand_beside_the_estimates_of_the_same_work(rows: pd.Dat
 
 def test_a_gpu_is_not_said_to_train_one_network_after_another(rows: pd.DataFrame) -> None:
     there = performance_costs.estimates(rows.assign(device="cuda"), NOTHING)
-    assert list(there["what"]) == ["100,000 points of a level set, 2-D"]
+    assert list(there["what"]) == ["100,000 points of a level set, 2\u2011D"]
 
 
 def test_recorded_runs_are_told_apart_by_data_depth_and_processor() -> None:

@@ -76,7 +76,10 @@ def _points(rows: pd.DataFrame) -> Iterator[Line]:
     """Many points on level sets."""
     many = rows[(rows["bench"] == "level-sets") & (rows["alone"] == "yes") & (rows["n"] == "100000")]
     for _, row in many.iterrows():
-        what, how = f"100,000 points of a level set, {row['dimension']}-D", f"/ {row['ours']:,.0f} a second"
+        what, how = (
+            f"100,000 points of a level set, {row['dimension']}\u2011D",
+            f"/ {row['ours']:,.0f} a second",
+        )
         yield what, how, 1e5 / row["ours"], ""
 
 

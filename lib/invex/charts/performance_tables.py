@@ -42,7 +42,7 @@ PEERS = {
 UNITS = {
     "icnn-step": "ms a step",
     "icnn-epoch": "ms an epoch",
-    "icnn-seeds": "ms a step of one",
+    "icnn-seeds": "ms a step each",
 }
 
 
@@ -144,7 +144,9 @@ def speeds(rows: pd.DataFrame) -> pd.DataFrame:
     ):
         share, unit = part["share"], UNITS.get(name, part["unit"].iloc[0])
         extremes = (share.min(), share.max()) if len(part) > 1 else (math.nan, math.nan)
-        lines.append((what, unbroken(machine), part["ours"].median(), unit, share.median(), *extremes))
+        lines.append(
+            (what, unbroken(machine), part["ours"].median(), unbroken(unit), share.median(), *extremes)
+        )
     share = "share of reference"
     table = pd.DataFrame(
         lines, columns=["what", "machine", "ours", "unit", share, f"{share} low", f"{share} high"]
