@@ -97,12 +97,6 @@ def flatten_source(soup: BeautifulSoup) -> None:
         block.name = "span"
 
 
-def make_equations_scroll(soup: BeautifulSoup) -> None:
-    """An equation wider than the screen must be reached by the keyboard to be read to its end."""
-    for block in soup.select("div.math"):
-        block["tabindex"] = "0"
-
-
 def fill_print_title(soup: BeautifulSoup) -> None:
     """Source listings have no title above their printed contents."""
     for heading in soup.select("#jb-print-docs-body > h1"):
@@ -184,7 +178,6 @@ FIXES = (
     name_folded_code,
     launch_sources,
     flatten_source,
-    make_equations_scroll,
     fill_print_title,
     name_page_contents,
     make_bibliography_a_list,

@@ -27,14 +27,17 @@
     navigator.clipboard.writeText(source.textContent).then(() => announce(button, "Copied"), select_it);
   });
 
-  /* What is wider than the page scrolls sideways, with the keyboard too. */
+  /* What is wider than the page scrolls sideways, with the keyboard too: a landmark where it has a name of its own. */
   function reach() {
-    document.querySelectorAll(".ix-picture, .ix-scroll, .ix-copy pre").forEach((box) => {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
+    document.querySelectorAll(".ix-picture, .ix-scroll, .pst-scrollable-table-container, div.math").forEach((box) => {
+      const wide = box.scrollWidth > box.clientWidth;
+      const own = box.closest(".ix-artefact")?.querySelector(".ix-number") || box.querySelector("caption");
+      const name = own ? own.textContent : box.matches(".math") ? "Equation" : "Table";
+      const said = { tabindex: "0", role: own ? "region" : "group", "aria-label": `${name}, scrolls sideways` };
+      Object.entries(said).forEach(([key, text]) => (wide ? box.setAttribute(key, text) : box.removeAttribute(key)));
     });
   }
-  window.addEventListener("load", reach);
+  window.addEventListener("load", () => { reach(); window.MathJax?.startup?.promise?.then(reach); });
   window.addEventListener("resize", reach);
 
   /* Colours of the page, so that an interactive follows the theme: read again on every "invex:theme" event. */

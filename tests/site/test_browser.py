@@ -8,7 +8,11 @@ import pytest
 pytestmark = pytest.mark.browser
 
 LOUD = ("error", "warning", "assert")
-SIZES = {"wide": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
+SIZES = {
+    "wide": {"width": 1400, "height": 900},
+    "phone": {"width": 390, "height": 844},
+}
+BOXES = (".ix-picture", ".ix-scroll", "div.math")  # what scrolls sideways where it is wider than the page
 
 
 def opened(browser: Any, theme: str, size: str) -> tuple[Any, list[str]]:
@@ -122,3 +126,26 @@ def test_the_theme_follows_the_system_and_then_the_button(
     assert page.evaluate("document.documentElement.dataset.theme") == other
     page.context.close()
     assert not complaints
+
+
+def test_what_is_wider_than_a_phone_is_reached_and_named(
+    browser: Any, site: Path, visited: list[str]
+) -> None:
+    page, _ = opened(browser, "light", "phone")
+    seen, faults = set(), []
+    for name in visited:
+        visit(page, site, name)
+        boxes = page.locator(f":is({', '.join(BOXES)})").evaluate_all(
+            "(boxes, kinds) => boxes.map(box => [kinds.find(kind => box.matches(kind)), box.tabIndex === 0,"
+            " box.scrollWidth > box.clientWidth, box.getAttribute('role'), box.getAttribute('aria-label')])",
+            BOXES,
+        )
+        landmarks = [label for *_, role, label in boxes if role == "region"]
+        for kind, reached, wide, role, label in boxes:
+            seen |= {(kind, wide)}
+            named = role == "group" or (role == "region" and landmarks.count(label) == 1)
+            if (reached, bool(label and named)) != (wide, wide):
+                faults += [f"{name}: {kind}: {role} {label}"]
+    page.context.close()
+    assert not faults, "\n".join(faults)
+    assert seen >= {(kind, True) for kind in BOXES} | {(".ix-scroll", False)}

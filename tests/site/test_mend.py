@@ -42,7 +42,6 @@ FAULTS = {
         '<pre><div class="viewcode-block">x</div></pre>',
         '<pre><span class="viewcode-block">x</span></pre>',
     ),
-    "make_equations_scroll": ('<div class="math">x</div>', '<div class="math" tabindex="0">x</div>'),
     "fill_print_title": (
         '<title>t</title><div id="jb-print-docs-body"><h1></h1></div>',
         '<title>t</title><div id="jb-print-docs-body"><h1>t</h1></div>',
