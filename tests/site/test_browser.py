@@ -1,9 +1,11 @@
 """The pages in headless Chromium, opened from the folder: quiet, accessible, legible on a phone."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.browser
 
@@ -149,3 +151,54 @@ def test_what_is_wider_than_a_phone_is_reached_and_named(
     page.context.close()
     assert not faults, "\n".join(faults)
     assert seen >= {(kind, True) for kind in BOXES} | {(".ix-scroll", False)}
+
+
+def shaded(box: Any) -> tuple[bool, bool]:
+    """Whether a box whose contents are hidden is anything but plain along its left and its right edge."""
+    drawn = Image.open(io.BytesIO(box.screenshot())).convert("RGB")
+    edges = ((0, 0, 10, drawn.height), (drawn.width - 10, 0, drawn.width, drawn.height))
+    left, right = (any(low != high for low, high in drawn.crop(edge).getextrema()) for edge in edges)
+    return left, right
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_box_is_shaded_on_the_side_where_it_holds_more(browser: Any, site: Path, theme: str) -> None:
+    page, _ = opened(browser, theme, "phone")
+    visit(page, site, "initialisation/signal-propagation.html")
+    page.add_style_tag(content=f":is({', '.join(BOXES)}) * {{ visibility: hidden !important; }}")
+    move = "(box, part) => box.scrollLeft = part * (box.scrollWidth - box.clientWidth)"
+    seen: dict[str, list[tuple[bool, bool]]] = {kind: [] for kind in BOXES}
+    for kind, shades in seen.items():
+        box = page.locator(f"{kind}[tabindex]").first
+        for part in (0, 0.5, 1):
+            box.evaluate(move, part)
+            shades.append(shaded(box))
+    page.set_viewport_size(SIZES["wide"])
+    for kind, shades in seen.items():
+        shades.append(shaded(page.locator(kind).first))
+    page.context.close()
+    expected = [(False, True), (True, True), (True, False), (False, False)]  # start, middle, end; all of it
+    assert seen == dict.fromkeys(BOXES, expected)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_first_column_stays_while_a_table_scrolls(browser: Any, site: Path, theme: str) -> None:
+    page, _ = opened(browser, theme, "phone")
+    visit(page, site, "initialisation/signal-propagation.html")
+    move = (
+        "(box, to) => new Promise(done => { box.scrollLeft = to;"
+        " requestAnimationFrame(() => requestAnimationFrame(() => done(box.scrollLeft))); })"
+    )
+    look = (
+        "(cells, box) => cells.map(cell => ["
+        "cell.getBoundingClientRect().left - box.getBoundingClientRect().left,"
+        " getComputedStyle(cell).backgroundColor, getComputedStyle(cell, '::after').opacity])"
+    )
+    box = page.locator(".ix-scroll[tabindex]").first
+    cells = box.locator("tr > :first-child")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert box.evaluate(move, 500) > 0
+    assert cells.evaluate_all(look, box.element_handle()) == [[0, ground, "1"]] * cells.count()
+    assert box.evaluate(move, 0) == 0
+    assert cells.evaluate_all(look, box.element_handle()) == [[0, ground, "0"]] * cells.count()
+    page.context.close()
