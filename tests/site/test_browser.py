@@ -13,6 +13,7 @@ LOUD = ("error", "warning", "assert")
 SIZES = {
     "wide": {"width": 1400, "height": 900},
     "phone": {"width": 390, "height": 844},
+    "small": {"width": 320, "height": 568},
 }
 BOXES = (".ix-picture", ".ix-scroll", "div.math")  # what scrolls sideways where it is wider than the page
 
