@@ -32,7 +32,8 @@
     document.querySelectorAll(".ix-picture, .ix-scroll, .pst-scrollable-table-container, div.math").forEach((box) => {
       const wide = box.scrollWidth > box.clientWidth;
       const own = box.closest(".ix-artefact")?.querySelector(".ix-number") || box.querySelector("caption");
-      const name = own ? own.textContent : box.matches(".math") ? "Equation" : "Table";
+      const number = box.querySelector(".eqno")?.firstChild.textContent || "";
+      const name = own ? own.textContent : box.matches(".math") ? `Equation ${number}`.trim() : "Table";
       const said = { tabindex: "0", role: own ? "region" : "group", "aria-label": `${name}, scrolls sideways` };
       Object.entries(said).forEach(([key, text]) => (wide ? box.setAttribute(key, text) : box.removeAttribute(key)));
     });
