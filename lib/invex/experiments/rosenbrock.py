@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from invex.analysis.level_sets import MinimumNotAttained, minimum
+from invex.analysis.minimum import MinimumNotFound, minimum
 from invex.data import synthetic
 from invex.lab.records import Outcome
 from invex.nn.bijections import Activation, autoregressive_flow
@@ -84,7 +84,7 @@ def run(
         tables = {"curve": {"epoch": list(range(config.epochs)), **curve}}
         try:
             yield config, Outcome(tables, measure(model) | {"seconds": seconds}, {})
-        except MinimumNotAttained as error:
+        except MinimumNotFound as error:
             yield config, Outcome(tables, {"seconds": seconds}, {}, failed=str(error))
 
 
