@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from invex.analysis.minimum import Minimum, MinimumNotAttained, minimum
-from invex.analysis.paths import great_circle, relax, tangential
+from invex.analysis.paths import shortest, tangential
 from invex.analysis.radius import PRECISION, Radii, radius
 from invex.analysis.rays import (
     Box,
@@ -227,17 +227,14 @@ class LevelSet:
     def geodesic(
         self, a: Tensor, b: Tensor, n: int, *, embed: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
-        """n points of a shortest path on the set from a to b, both (d,), equally spaced (`paths.relax`).
+        """n points of a shortest path on the set from a to b, both (d,), equally spaced (`paths.shortest`).
 
         With `embed` (by rule h^-1 of a bijection) the length is that of the path in its image. Where
         several geodesics join a and b, the one nearest the great circle of directions is found. The box
         plays no part.
         """
         self.check(torch.stack([a, b]))
-        whole = replace(self, box=None)
-        path = whole.points(great_circle(a - self.centre, b - self.centre, n))
-        path[0], path[-1] = a, b
-        return relax(path, self.f, whole.retract, embed=embed) if n > 2 else path
+        return shortest(replace(self, box=None), a, b, n, embed)
 
     def walk(
         self,
