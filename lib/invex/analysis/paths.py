@@ -115,15 +115,17 @@ def _shorter_arc(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | No
 
 def _tight(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
     """A string that follows the surface, pulled tight; points are moved to where it bends meanwhile."""
-    path, length = _split(surface, path, embed, TURN), torch.inf
-    for _ in range(100):
+    path = _split(surface, path, embed, TURN)
+    for _ in range(200):
         gaps = _gaps(path, embed)
-        path = relax(path, surface, embed=embed, shares=gaps / gaps.sum())
-        before, length, few = length, _length(path, embed), len(path)
-        path = _split(surface, _thinned(surface, path, embed), embed, TURN)
-        if len(path) <= few and abs(before - length) < 1e-5 * length:
+        before = path
+        path, settled = _pull(path, surface, embed, gaps / gaps.sum(), 30, enough=1e-8, aside=True)
+        if settled:
             return path
-    raise PathNotResolved(f"{_STUCK}: its length has not settled at {length:.6g}")
+        if path is before:
+            break
+        path = _split(surface, _thinned(surface, path, embed), embed, TURN)
+    raise PathNotResolved(f"{_STUCK}: its length has not settled at {_length(path, embed):.6g}")
 
 
 _STUCK = "no shortest path was found; give points nearer to each other"
@@ -211,28 +213,52 @@ def relax(
     Returns:
         (n, d), the ends unchanged.
     """
+    return _pull(path, surface, embed, shares, iterations, GAIN[path.dtype])[0]
+
+
+def _pull(
+    path: Tensor,
+    surface: Surface,
+    embed: Map | None,
+    shares: Tensor | None,
+    iterations: int,
+    enough: float,
+    *,
+    aside: bool = False,
+) -> tuple[Tensor, bool]:
+    """`relax`, and whether it ended because a step promised less than `enough` of the energy.
+
+    With `aside` points do not move along the string, whose length that would not change: at a sharp bend
+    they would slide off it on both sides, as the segment between them cuts the corner.
+    """
     weight = 1 / shares if shares is not None else torch.full_like(path[1:, 0], len(path) - 1)
     factor = torch.linalg.cholesky(_stiffness(weight))
     size, normal = 1.0, normals(surface.f, path, surface.chunk)
     energy, gradient = _energy(path, weight, embed)
     for _ in range(iterations):
-        slope = tangential(gradient, normal[1:-1])
-        step = -tangential(torch.cholesky_solve(slope, factor), normal[1:-1])
+        along = _along(path, normal) if aside else torch.zeros_like(path[1:-1])
+        slope = tangential(tangential(gradient, normal[1:-1]), along)
+        step = -tangential(tangential(torch.cholesky_solve(slope, factor), normal[1:-1]), along)
         gain = -float((step * slope).sum())
-        if gain <= GAIN[path.dtype] * energy:
-            break
+        if gain <= enough * energy:
+            return path, True
         trial = torch.cat([path[:1], surface.retract(path[1:-1] + size * step), path[-1:]])
         trial_energy, trial_gradient = _energy(trial, weight, embed)
-        if trial_energy < energy - 0.1 * size * gain:
-            there = normals(surface.f, trial, surface.chunk)
-            if _follows(trial, there, path, normal):
-                path, energy, gradient, normal = trial, trial_energy, trial_gradient, there
-                size = min(2.0, 1.5 * size)
-                continue
-        if size < 1e-6:
+        there = normals(surface.f, trial, surface.chunk)
+        if trial_energy < energy - 0.1 * size * gain and _follows(trial, there, path, normal):
+            path, energy, gradient, normal = trial, trial_energy, trial_gradient, there
+            size = min(2.0, 1.5 * size)
+        elif size < 1e-5:
             break
-        size /= 2
-    return path
+        else:
+            size /= 2
+    return path, False
+
+
+def _along(path: Tensor, normal: Tensor) -> Tensor:
+    """Unit tangents of a path at its inner points, (n - 2, d), along the surface."""
+    ways = torch.nn.functional.normalize(path.diff(dim=0))
+    return torch.nn.functional.normalize(tangential(ways[1:] + ways[:-1], normal[1:-1]))
 
 
 def _follows(path: Tensor, normal: Tensor, before: Tensor, normal_before: Tensor) -> bool:
