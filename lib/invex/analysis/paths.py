@@ -85,7 +85,7 @@ def shortest(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | None =
     if n < 3 or torch.equal(a, b):
         return torch.stack([a, b])[[0] * (n - 1) + [1]]
     if len(a) == 2:
-        return _spaced(surface, _shorter_arc(surface, a, b, n, embed), n, embed)
+        return _spaced(surface, _shorter_arc(surface, a, b, embed), n, embed)
     path = _placed(surface, great_circle(a - surface.centre, b - surface.centre, n), a, b)
     if bool((_turns(surface, path) < TURN).all()):
         path = relax(path, surface, embed=embed)
@@ -101,7 +101,7 @@ def _placed(surface: Surface, directions: Tensor, a: Tensor, b: Tensor) -> Tenso
     return torch.cat([a[None], surface.points(directions[1:-1]), b[None]])
 
 
-def _shorter_arc(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | None) -> Tensor:
+def _shorter_arc(surface: Surface, a: Tensor, b: Tensor, embed: Map | None) -> Tensor:
     """The shorter of the two ways round a closed curve, by points with small turns between them."""
     one = great_circle(a - surface.centre, b - surface.centre, 33)
     middle = -one[16]
@@ -109,14 +109,14 @@ def _shorter_arc(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | No
     paths = []
     for directions in (one, other):
         path = _placed(surface, directions, a, b)
-        paths.append(_split(surface, path, embed, TURN / 10, _length(path, embed) / min(n, 200)))
+        paths.append(_split(surface, path, embed, TURN))
     return min(paths, key=lambda path: _length(path, embed))
 
 
 def _tight(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
     """A string that follows the surface, pulled tight; points are moved to where it bends meanwhile."""
     path = _split(surface, path, embed, TURN)
-    for _ in range(200):
+    for _ in range(60):
         gaps = _gaps(path, embed)
         before = path
         path, settled = _pull(path, surface, embed, gaps / gaps.sum(), 30, enough=1e-8, aside=True)
@@ -125,15 +125,13 @@ def _tight(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
         if path is before:
             break
         path = _split(surface, _thinned(surface, path, embed), embed, TURN)
-    raise PathNotResolved(f"{_STUCK}: its length has not settled at {_length(path, embed):.6g}")
+    raise PathNotResolved(f"{_STUCK}: its length, {_length(path, embed):.6g}, still falls")
 
 
-_STUCK = "no shortest path was found; give points nearer to each other"
+_STUCK = "no shortest path was found; choose points nearer to each other"
 
 
-def _split(
-    surface: Surface, path: Tensor, embed: Map | None, turn: float, gap: float = torch.inf
-) -> Tensor:
+def _split(surface: Surface, path: Tensor, embed: Map | None, turn: float, gap: float = torch.inf) -> Tensor:
     """A path with points added until no segment turns by more than `turn` or is longer than `gap`."""
     for _ in range(40):
         gaps = _gaps(path, embed)
@@ -159,7 +157,8 @@ def _thinned(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
 
 
 def _spaced(surface: Surface, path: Tensor, n: int, embed: Map | None) -> Tensor:
-    """n points at equal distances along a path of many."""
+    """n points at equal distances along a path, measured by points that are near each other."""
+    path = _split(surface, path, embed, TURN / 10, _length(path, embed) / min(n, 300))
     along = torch.cat([path.new_zeros(1), _gaps(path, embed).cumsum(0)])
     wanted = torch.linspace(0, 1, n, dtype=path.dtype, device=path.device)[1:-1] * along[-1]
     after = torch.searchsorted(along, wanted).clamp(1, len(path) - 1)
