@@ -73,3 +73,11 @@ def test_crossings_from_outside_come_in_pairs():
 def test_a_level_below_the_minimum_is_refused():
     with pytest.raises(ValueError, match="level"):
         level_curves(circle, bend, unbend, ORIGIN, [-1.0], angles=8)
+
+
+@pytest.mark.parametrize("f", [lambda z: z.square().sum(1), lambda z: z.square().sum(1, keepdim=True)])
+def test_f_takes_points_as_everywhere(f):
+    curves = level_curves(f, bend, unbend, ORIGIN, [0.1, 0.7], angles=12)
+    assert curves.error < 1e-9
+    assert curves.levels.tolist() == [0.1, 0.7]
+    assert curves.levels.dtype == torch.float64

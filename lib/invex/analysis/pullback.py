@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invex.analysis.level_sets import LevelSet
+from invex.analysis.rays import flat
 
 Map = Callable[[Tensor], Tensor]
 Window = tuple[tuple[float, float], tuple[float, float]]
@@ -63,9 +64,11 @@ def level_curves(
         latent = torch.cat([latent, _latent(f, centre, levels, between)], dim=1)[:, order]
     with torch.no_grad():
         points = inverse(latent)
-        error = (f(latent) - centre.new_tensor(levels)[:, None]).abs().max()
+        heights = centre.new_tensor(levels)
+        values = flat(f(latent.flatten(0, 1))).view(latent.shape[:2])
+        error = (values - heights[:, None]).abs().max()
         round_trip = (bijection(points) - latent).abs().max()
-    return Curves(torch.tensor(levels), turn, latent, points, error.item(), round_trip.item())
+    return Curves(heights, turn, latent, points, error.item(), round_trip.item())
 
 
 def _latent(f: Map, centre: Tensor, levels: Sequence[float], angles: Tensor) -> Tensor:
