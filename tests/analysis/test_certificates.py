@@ -99,6 +99,13 @@ def test_one_crossing_a_ray():
     assert not several.holds
 
 
+def test_a_level_below_the_minimum_is_not_crossed():
+    directions = torch.eye(2, dtype=torch.float64)
+    below = c.crossings(lambda x: x.square().sum(-1) + 1, torch.zeros(2).double(), directions, 0.5, reach=2.0)
+    assert below.counts.tolist() == [0, 0]
+    assert not below.holds
+
+
 def test_theorem_3_4_curvature():
     assert c.curvature(bowl, starts()).smallest.unique().tolist() == [2.0]
     assert not c.curvature(two_wells, starts()).holds

@@ -255,13 +255,15 @@ def sub_level_sets(
 def crossings(
     function: Function, centre: Tensor, directions: Tensor, level: float, *, reach: float, side: int = 400
 ) -> Crossings:
-    """Changes of sign of function - level at ``side`` steps along each ray (n, d) of length ``reach``."""
-    steps = torch.linspace(0, reach, side + 1, dtype=centre.dtype, device=centre.device)[1:]
+    """Changes of sign of function - level at ``side`` steps along each ray (n, d) of length ``reach``.
+
+    The centre is looked at too: above the level, a ray that ends above it crosses it 0, 2, 4 ... times.
+    """
+    steps = torch.linspace(0, reach, side + 1, dtype=centre.dtype, device=centre.device)
     points = centre + steps[:, None] * directions[:, None, :]
     with torch.no_grad():
-        above = function(points.reshape(-1, len(centre))).reshape(len(directions), side) > level
-    started = torch.zeros_like(above[:, :1])  # the centre lies below the level
-    return Crossings(torch.cat([started, above], 1).diff(dim=1).sum(1))
+        above = function(points.reshape(-1, len(centre))).reshape(len(directions), side + 1) > level
+    return Crossings(above.diff(dim=1).sum(1))
 
 
 def curvature(function: Function, points: Tensor) -> Curvature:
