@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
+from invex.analysis.heads import head_level
 from invex.analysis.minimum import Minimum, MinimumNotAttained, minimum
 from invex.analysis.paths import shortest, tangential
 from invex.analysis.radius import PRECISION, Radii, radius
@@ -63,30 +63,17 @@ def level_before(
     """The level of f at which a strictly monotone head g reaches `level`: g^-1(level), by bracketing.
 
     Args:
-        head: g, of a tensor (1,).
+        head: g, of a tensor (1,); where it is not a number below zero, it is looked at above zero alone.
         level: the value of g.
         like: a tensor with the head's dtype and device; default float64 on the CPU.
         limit: how far from zero to look.
 
     Raises:
-        LevelNotReached: g does not reach the level between -limit and limit.
-        LevelSetError: g is not a number on the way.
+        LevelNotReached: g does not reach the level between -limit and limit; in rounding, a level that it
+            only approaches counts as not reached.
+        LevelSetError: g is not a number on the way, or not strictly monotone and continuous at the level.
     """
-    like = torch.empty(0, dtype=torch.float64) if like is None else like
-
-    def gap(y: float) -> float:
-        with torch.no_grad():
-            found = float(head(like.new_tensor([y]))) - level
-        if math.isnan(found):
-            raise LevelSetError(f"the head is not a number at {y:g}")
-        return found
-
-    reach = 1.0
-    while gap(-reach) * gap(reach) > 0:
-        if reach >= limit:
-            raise LevelNotReached(f"the head does not reach {level:g} between {-limit:g} and {limit:g}")
-        reach = min(2 * reach, limit)
-    return brentq(gap, -reach, reach, xtol=1e-14)
+    return head_level(head, level, torch.empty(0, dtype=torch.float64) if like is None else like, limit)
 
 
 @dataclass(frozen=True)
