@@ -16,7 +16,7 @@ from torch import Tensor
 
 from invex.analysis.heads import head_level
 from invex.analysis.minimum import Minimum, MinimumNotAttained, minimum
-from invex.analysis.paths import shortest, tangential
+from invex.analysis.paths import shortest
 from invex.analysis.radius import PRECISION, Radii, radius
 from invex.analysis.rays import (
     Box,
@@ -38,6 +38,7 @@ from invex.analysis.sampling import (
     shake_and_bake,
 )
 from invex.analysis.spherical import from_angles, to_angles
+from invex.analysis.strings import tangential
 
 __all__ = [
     "LevelNotReached",
