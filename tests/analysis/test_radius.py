@@ -16,7 +16,7 @@ from invex.analysis.level_sets import (
     minimum,
     radius,
 )
-from invex.analysis.rays import WIDE
+from invex.analysis.restricted import WIDE
 from invex.analysis.sampling import directions
 from invex.nn.convex import ConvexNetwork
 from scipy.optimize import brentq

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invex.analysis.rays import NotConvexAlongRay, Rays
+from invex.analysis.rays import Rays
 
 ITERATIONS = 200
 
@@ -41,13 +41,13 @@ def newton(rays: Rays, r: Tensor, accept: Tensor, last_step: bool) -> tuple[Radi
     found = Radii(r.clone(), torch.ones_like(r, dtype=torch.bool), torch.full_like(r, torch.nan), 0)
     low, high, slope = torch.zeros_like(r), torch.full_like(r, torch.inf), torch.zeros_like(r)
     before, gap_before = torch.zeros_like(r), rays.origin.clone()
-    active = torch.arange(len(r), device=r.device)
-    spacing = 4 * torch.finfo(r.dtype).eps
+    active, noise = torch.arange(len(r), device=r.device), torch.zeros(2, len(r)).to(r)
     while len(active) and found.iterations < ITERATIONS:
         found.iterations += 1
+        late = found.iterations > 12
         x = found.radius[active]
         gap, rise = rays.slope(active, x)
-        _refuse_bend(rays, active, (before[active], gap_before[active], slope[active]), (x, gap, rise))
+        _refuse_bend(rays, active, (before[active], gap_before[active], slope[active]), (x, gap, rise), noise)
         before[active], gap_before[active], slope[active] = x, gap, rise
         below = gap < 0
         low[active] = torch.where(below, x, low[active])
@@ -56,8 +56,8 @@ def newton(rays: Rays, r: Tensor, accept: Tensor, last_step: bool) -> tuple[Radi
         found.reached[active] = ~outside
         bracket = (low[active], high[active])
         close = (gap.abs() <= accept[active]) & (rise > 0)
-        done = outside | close | (bracket[1] - bracket[0] <= spacing * x)
-        halve = found.iterations > 12 and found.iterations % 2 == 0
+        done = outside | close | _stuck(rays, active, (x, gap, rise), bracket, late)
+        halve = late and found.iterations % 2 == 0
         following = _next(x, gap, rise, rays.origin[active], bracket, halve).minimum(rays.cap[active])
         final = torch.where(close, x - gap / rise, x) if last_step else x
         found.radius[active] = torch.where(done, final, following)
@@ -66,6 +66,17 @@ def newton(rays: Rays, r: Tensor, accept: Tensor, last_step: bool) -> tuple[Radi
     if last_step:
         found.residual.fill_(torch.nan)
     return found, slope
+
+
+def _stuck(
+    rays: Rays, active: Tensor, now: tuple[Tensor, Tensor, Tensor], bracket: tuple[Tensor, Tensor], late: bool
+) -> Tensor:
+    """Whether the bracket, or Newton's step, is as small as rounding; that of points is looked at late."""
+    x, gap, rise = now
+    eps = torch.finfo(x.dtype).eps
+    width = rays.finest(active, x) if late else x
+    no_step = (gap.abs() <= eps / 2 * rise * x) & rise.isfinite()
+    return no_step | (bracket[1] - bracket[0] <= 4 * eps * width)
 
 
 def _next(
@@ -92,9 +103,16 @@ def _next(
 
 
 def _refuse_bend(
-    rays: Rays, active: Tensor, before: tuple[Tensor, Tensor, Tensor], now: tuple[Tensor, Tensor, Tensor]
+    rays: Rays,
+    active: Tensor,
+    before: tuple[Tensor, Tensor, Tensor],
+    now: tuple[Tensor, Tensor, Tensor],
+    noise: Tensor,
 ) -> None:
-    """Every tangent lies below the function: checked at the last two radii and at the start of the ray."""
+    """Every tangent lies below the function: checked at the last two radii and at the start of the ray.
+
+    Where one does not, the `noise` of phi and phi' on that ray, kept as (2, n), is measured first.
+    """
     (x0, gap0, rise0), (x, gap, rise) = before, now
     step, origin = x - x0, rays.origin[active]
     size = abs(rays.level) + gap.abs() + gap0.abs() + step.abs() * (rise.abs() + rise0.abs())
@@ -102,6 +120,13 @@ def _refuse_bend(
     excess[0] = torch.where(x0 > 0, excess[0], -torch.inf)
     from_start = gap - rise * x - origin
     slack = torch.finfo(x.dtype).eps ** 0.5
-    bent = excess.amax(0) > slack * size
-    bent |= from_start > slack * (size + (rise * x).abs() + origin.abs())
-    rays.refuse(bent, active, NotConvexAlongRay, "f is not convex along it")
+    over = excess.amax(0) - slack * size
+    over = torch.maximum(over, from_start - slack * (size + (rise * x).abs() + origin.abs()))
+    for measured in (False, True):
+        strayed, turned = noise[:, active]
+        bent = over > 4 * (strayed + turned * torch.maximum(x, x0))
+        if measured or not bool(bent.any()):
+            break
+        some = active[bent]
+        noise[:, some] = torch.maximum(noise[:, some], torch.stack(rays.rounding(some, x[bent])))
+    rays.refuse_bend(bent, active)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from invex.analysis.rays import NotConvexAlongRay, Rays
+from invex.analysis.rays import Rays
 from invex.analysis.secant import by_values
 
 NEAR = 32
@@ -108,8 +108,15 @@ def _refuse_bend(here: Rays, r: Tensor, climbed: Tensor, last: Tensor) -> None:
     slack = torch.finfo(r.dtype).eps ** 0.5 * (size[:, 1:-1] + size[:, 2:]) / length[:, :-1]
     seen = torch.arange(1, climbed.shape[1], device=last.device) <= last[:, None]
     bent = seen & (steepness.diff(dim=1) < -slack)
-    rung = torch.arange(len(bent), device=last.device) * climbed.shape[1]
-    here.refuse(bent.any(1), rung, NotConvexAlongRay, "f is not convex along it")
+    if bool(bent.any()):
+        strayed, _ = here.rounding(torch.arange(len(r), device=r.device), r)
+        noise = nn.functional.pad(strayed.view(climbed.shape), (1, 0), mode="replicate").double()
+        bent &= (
+            steepness.diff(dim=1)
+            < -slack - 4 * (noise[:, :-2] + 2 * noise[:, 1:-1] + noise[:, 2:]) / length[:, :-1]
+        )
+        rung = torch.arange(len(bent), device=last.device) * climbed.shape[1]
+        here.refuse_bend(bent.any(1), rung)
 
 
 def _interpolate(unit: Tensor, few: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

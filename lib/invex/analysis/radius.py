@@ -1,6 +1,8 @@
 """The radius at which a convex function reaches a level, on all rays at once (Nesterov et al., Sec. 3.3)."""
 
+import math
 from contextlib import suppress
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -13,10 +15,12 @@ from invex.analysis.rays import (
     LevelNotReached,
     LevelSetError,
     Rays,
+    UnboundedLevelSet,
     exit_radius,
-    on_rays,
+    name_of,
     value,
 )
+from invex.analysis.restricted import on_rays
 from invex.analysis.secant import by_values
 
 PRECISION = {torch.float64: 1e-9, torch.float32: 8e-6}
@@ -25,6 +29,8 @@ COARSE = 1e-4
 """The same for the first search, after which one more step gives about twice as many digits."""
 
 
+@torch.inference_mode(False)
+@torch.no_grad()
 def radius(
     f: Function,
     centre: Tensor,
@@ -59,12 +65,20 @@ def radius(
         limit: radius beyond which a level counts as not reached, in multiples of a direction's length.
         chunk: rays evaluated at once; bounds the memory, changes no result beyond rounding.
 
+    Returns:
+        `reached` is false where the ray ends first, where its direction is not a number, and where f jumps
+        over the level or is not a number from some radius on.
+
     Raises:
         LevelNotReached: the level is below f at the start of a ray.
+        LevelSetError: the level, or f at the start of a ray, is not a finite number.
+        TypeError: the centre is neither float32 nor float64, or a module f has another dtype.
         NotConvexAlongRay: f contradicts convexity where it was evaluated; of many rays that are much alike,
             most are evaluated at their end alone.
     """
-    parts = []
+    _check_numbers(centre, level)
+    centre, directions = (part.clone() if part.is_inference() else part for part in (centre, directions))
+    parts = [_nowhere(directions[:0])]
     for first in range(0, len(directions), chunk):
         here = slice(first, first + chunk)
         own_centre = centre[here] if centre.dim() > 1 else centre
@@ -75,7 +89,7 @@ def radius(
         number = torch.arange(first, first + len(origin), device=origin.device)
         restricted = on_rays(f, own_centre, directions[here])
         rays = Rays(f, own_centre, directions[here], level, origin, cap, number, restricted)
-        parts.append(_solve(rays, tolerance, None if start is None else start[here]))
+        parts.append(_solve_numbers(rays, tolerance, None if start is None else start[here]))
     return Radii(
         torch.cat([part.radius for part in parts]),
         torch.cat([part.reached for part in parts]),
@@ -84,16 +98,66 @@ def radius(
     )
 
 
+def precision(dtype: torch.dtype) -> float:
+    """`PRECISION` of a dtype; TypeError if it has none."""
+    if dtype not in PRECISION:
+        raise TypeError(f"a level set needs float32 or float64, not {dtype}: convert the centre and f")
+    return PRECISION[dtype]
+
+
+def _check_numbers(centre: Tensor, level: float) -> None:
+    precision(centre.dtype)
+    if not math.isfinite(level):
+        raise LevelSetError(f"the level is {level}: it has to be a finite number")
+
+
+def _nowhere(directions: Tensor) -> Radii:
+    """Rays that reach nothing."""
+    radius = torch.full_like(directions[:, 0], torch.nan)
+    return Radii(radius, torch.zeros_like(radius, dtype=torch.bool), radius.clone(), 0)
+
+
+def refuse_ray(
+    f: Function, centre: Tensor, direction: Tensor, level: float, limit: float, name: str
+) -> NoReturn:
+    """Raise an error that says why f does not reach a level along a ray (d,) up to a distance `limit`."""
+    name, length = f"{name}, direction {name_of(direction)}", float(direction.norm())
+    if not 0 < length < math.inf:
+        raise LevelSetError(f"{name}: its length is {length:g}, so it leads nowhere")
+    end = float(value(f, (centre + limit / length * direction)[None]))
+    missed = f"level {level:g} is not reached"
+    if end < level:
+        way_out = "a larger limit, or a box if the set is unbounded"
+        raise UnboundedLevelSet(f"{name}: {missed} within {limit:g}, where f = {end:g}; give {way_out}")
+    raise LevelNotReached(
+        f"{name}: {missed}, as f jumps, or is not a number, before it; choose a lower level"
+    )
+
+
+def _solve_numbers(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:
+    """`_solve` where the direction is a number: along NaN or infinity nothing is reached."""
+    finite = rays.directions.sum(1).isfinite()
+    if bool(finite.all()):
+        return _solve(rays, tolerance, start)
+    found, some = _nowhere(rays.directions), torch.nonzero(finite)[:, 0]
+    if len(some):
+        solved = _solve(rays.subset(some), tolerance, None if start is None else start[some])
+        found.radius[some], found.reached[some] = solved.radius, solved.reached
+        found.residual[some], found.iterations = solved.residual, solved.iterations
+    return found
+
+
 def _solve(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:
     """A first search, in float32 where possible; then values alone; Newton again where they fail."""
     size = (rays.origin + rays.level).abs().clamp_min(abs(rays.level))
-    accept = PRECISION[size.dtype] * size if tolerance is None else torch.full_like(size, tolerance)
-    everything = torch.arange(len(size), device=size.device)
-    why = f"it starts above the level {rays.level:g}"
-    rays.refuse(rays.origin > 2 * accept, everything, LevelNotReached, why)
+    accept = precision(size.dtype) * size if tolerance is None else torch.full_like(size, tolerance)
+    if tolerance is not None:  # a start on a level of about zero does not show the size of f's terms
+        blind = (rays.origin.abs() <= tolerance) & (size <= 100 * tolerance)
+        size = torch.where(blind, tolerance / precision(size.dtype), size)
+    _refuse_starts(rays, accept)
     found, slope = _first(rays, size, accept, start)
     _refine(rays, found, slope, accept)
-    doubtful = torch.nonzero(~(found.residual.abs() <= accept))[:, 0]
+    doubtful = torch.nonzero(~(found.residual.abs() <= accept) | (found.radius <= 0))[:, 0]
     if len(doubtful):
         r = torch.where(found.radius > 0, found.radius, rays.cap / 2)[doubtful].minimum(rays.cap[doubtful])
         again, _ = newton(rays.subset(doubtful), r, accept[doubtful], last_step=False)
@@ -101,8 +165,39 @@ def _solve(rays: Rays, tolerance: float | None, start: Tensor | None) -> Radii:
         found.reached[doubtful] = again.reached
         found.iterations += again.iterations
     found.reached &= (found.radius >= 0) & (found.radius <= rays.cap)
+    _drop_jumps(rays, found, accept)
     found.radius[~found.reached] = found.residual[~found.reached] = torch.nan
     return found
+
+
+def _refuse_starts(rays: Rays, accept: Tensor) -> None:
+    """An error for rays on which f is no number at the start, or above the level by more than rounding."""
+    everything = torch.arange(len(accept), device=accept.device)
+    above = ~(rays.origin <= 2 * accept)
+    if bool(above.any()):
+        rays.refuse(
+            ~rays.origin.isfinite(), everything, LevelSetError, "f is not a finite number where it starts"
+        )
+        some = everything[above]
+        start = torch.zeros_like(accept[some])
+        noise = rays.shaken(some, start) + rays.rounding(some, start)[0]
+        above[some] = rays.origin[some] > 2 * accept[some] + 8 * noise
+        why = f"it starts above the level {rays.level:g}: start from the minimum, or raise the level"
+        rays.refuse(above, everything, LevelNotReached, why)
+
+
+def _drop_jumps(rays: Rays, found: Radii, accept: Tensor) -> None:
+    """Not reached: rays on which f is off the level by more than it changes within the rounding of a point.
+
+    There it jumps over the level, or is not a number beyond: a convex f does that at the edge of its domain.
+    """
+    off = torch.nonzero(found.reached & ~(found.residual.abs() <= accept))[:, 0]
+    if len(off):
+        r, residual = found.radius[off], found.residual[off]
+        step = torch.finfo(r.dtype).eps * rays.coarsest(off, r)
+        change = torch.stack([rays.value(off, r + k * step) - residual for k in (-8, -3, 3, 8)])
+        rounding = change.abs().nan_to_num(0.0, 0.0, 0.0).amax(0)
+        found.reached[off] = residual.abs() <= torch.maximum(accept[off], 8 * rounding)
 
 
 def _first(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> tuple[Radii, Tensor]:
@@ -116,7 +211,7 @@ def _first(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> tu
 
 def _search(rays: Rays, size: Tensor, accept: Tensor, start: Tensor | None) -> tuple[Radii, Tensor]:
     """Radii to about four digits and slopes, by Newton or, where a guess is as good as that, without."""
-    close = (COARSE * size).to(rays.origin.dtype)
+    close = torch.maximum(COARSE * size, accept).to(rays.origin.dtype)
     if start is None:
         guess = pilot.guess(rays, close)
         climb = guess.radius * guess.slope

@@ -1,4 +1,4 @@
-"""A function restricted to rays, and the errors that name the ray or the point at fault."""
+"""A function on rays, what rounding makes of it, and the errors that name the ray or the point at fault."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,8 +33,6 @@ class NotOnLevel(LevelSetError):  # noqa: N818 - named after the finding
 
 BLOCK = 512
 """Points evaluated at once on a CPU: what a network makes of more no longer comes from memory at hand."""
-WIDE = 256
-"""Dimensions from which a function is restricted to rays: below, on a CPU, that moves more than it saves."""
 
 
 class OnRays(Protocol):
@@ -50,29 +48,28 @@ class OnRays(Protocol):
         """The same, rounded to float32."""
 
 
-def on_rays(f: Function, centre: Tensor, directions: Tensor) -> OnRays | None:
-    """f on rays, where it offers that and gains by it; ValueError if the two differ at a point of a ray."""
-    offer = getattr(f, "on_rays", None)
-    if offer is None or directions.shape[1] < WIDE or not len(directions):
-        return None
-    restricted: OnRays = offer(centre, directions)
-    eps = torch.finfo(directions.dtype).eps
-    first = torch.zeros(1, dtype=torch.long, device=directions.device)
-    there = value(f, centre.view(-1, centre.shape[-1])[:1] + directions[:1])
-    same = torch.allclose(restricted(torch.ones_like(there), first), there, eps**0.5, equal_nan=True)
-    if not same:
-        raise ValueError(f"{type(f).__name__}.on_rays does not give the values of {type(f).__name__} itself")
-    return restricted
+def value(f: Function, points: Tensor, chunk: int | None = None) -> Tensor:
+    """f at points (n, d) as a vector (n,), without a graph; `chunk` bounds how many are evaluated at once.
+
+    Raises:
+        TypeError: f is a module of another dtype than the points; both are named.
+    """
+    try:
+        return in_blocks(lambda part: flat(f(part)), points, chunk=chunk)
+    except RuntimeError as error:
+        own = (
+            {p.dtype for p in f.parameters() if p.is_floating_point()} if isinstance(f, nn.Module) else set()
+        )
+        if not own or own == {points.dtype}:
+            raise
+        names = ", ".join(sorted(map(str, own)))
+        raise TypeError(f"the points are {points.dtype}, the parameters of f {names}: convert one") from error
 
 
-def value(f: Function, points: Tensor) -> Tensor:
-    """f at points (n, d) as a vector (n,), without a graph."""
-    return _in_blocks(lambda part: flat(f(part)), points)
-
-
-def _in_blocks(f: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+def in_blocks(f: Callable[..., Tensor], *arguments: Tensor, chunk: int | None = None) -> Tensor:
     """f of the rows of its arguments, without a graph."""
-    size = BLOCK if arguments[0].device.type == "cpu" else max(1, len(arguments[0]))
+    size = max(1, len(arguments[0])) if chunk is None else chunk
+    size = min(size, BLOCK) if arguments[0].device.type == "cpu" else size
     with torch.no_grad():
         return torch.cat([f(*parts) for parts in zip(*(a.split(size) for a in arguments), strict=True)])
 
@@ -147,7 +144,7 @@ class Rays:
         """phi alone."""
         if self.restricted is None:
             return value(self.f, self.points(active, r)) - self.level
-        return _in_blocks(self.restricted, r, active) - self.level
+        return in_blocks(self.restricted, r, active) - self.level
 
     def subset(self, index: Tensor) -> "Rays":
         """The rays at these places (m,)."""
@@ -155,6 +152,50 @@ class Rays:
         some = {part: getattr(self, part)[index] for part in ("directions", "origin", "cap", "number")}
         restricted = self.restricted and self.restricted.subset(index)
         return replace(self, centre=centre, restricted=restricted, **some)
+
+    def coarsest(self, active: Tensor, r: Tensor) -> Tensor:
+        """Radii (m,) or, where it is longer, the way from zero to the centre: points round in proportion."""
+        centre = self.centre if self.centre.dim() == 1 else self.centre[active]
+        return torch.maximum(r, centre.norm(dim=-1) / self.directions[active].norm(dim=1))
+
+    def finest(self, active: Tensor, r: Tensor) -> Tensor:
+        """The same of that coordinate which rounding moves least: below, points do not differ."""
+        centre = self.centre if self.centre.dim() == 1 else self.centre[active]
+        return torch.maximum(r, (centre / self.directions[active]).abs().nan_to_num(torch.inf).amin(1))
+
+    def rounding(self, active: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+        """How far phi and phi' stray by rounding, of the points or within f, about radii (m,): (m,) each.
+
+        The largest departures from the tangent at radii so near that no smooth function bends in between.
+        It costs seven slopes, so it is for rays on which something is suspected.
+        """
+        eps = torch.finfo(r.dtype).eps
+        ulp = eps * self.coarsest(active, r)
+        gap, rise = self.slope(active, r)
+        strayed, turned = torch.zeros_like(gap), torch.zeros_like(rise)
+        for step in (ulp, 3 * ulp, eps ** (2 / 3) * r):
+            for near in (r - step, r + step):
+                there, slope = self.slope(active, near)
+                strayed = torch.maximum(strayed, _finite(there - gap - rise * (near - r)))
+                turned = torch.maximum(turned, _finite(slope - rise))
+        return strayed, turned
+
+    def shaken(self, active: Tensor, r: Tensor) -> Tensor:
+        """How far phi changes at most when the coordinates of points at radii (m,) are rounded, (m,).
+
+        To first order, eps sum_i |z_i df/dz_i|; zero where f has no finite gradient.
+        """
+        with torch.enable_grad():
+            z = self.points(active, r).requires_grad_()
+            (gradient,) = torch.autograd.grad(flat(self.f(z)).sum(), z)
+        return torch.finfo(r.dtype).eps * _finite((z.detach() * gradient).abs().sum(1))
+
+    def refuse_bend(self, bent: Tensor, active: Tensor) -> None:
+        """Raise `NotConvexAlongRay` for the first active ray on which f bends down."""
+        why = "f is not convex along it"
+        if isinstance(self.f, nn.Module) and self.f.training:
+            why += ", or differs from call to call: it is in training mode, call its .eval()"
+        self.refuse(bent, active, NotConvexAlongRay, why)
 
     def refuse(self, wrong: Tensor, active: Tensor, error: type[LevelSetError], why: str) -> None:
         """Raise an error that names the first active ray for which something is wrong."""
@@ -172,9 +213,16 @@ class Rays:
         rounded = replace(self, f=_rounded(self.f), **parts)
         try:
             single = value(rounded.f, rounded.directions[:1]).dtype == torch.float32
-        except RuntimeError:  # it holds float64 tensors that are neither parameters nor buffers
+        except (
+            Exception
+        ):  # it holds float64 tensors that are no parameters, or insists on float64 in its own way
             return None
         return rounded if single else None
+
+
+def _finite(departure: Tensor) -> Tensor:
+    """Absolute values, and zero where f is not finite: an edge of its domain is not rounding."""
+    return departure.abs().nan_to_num(0.0, 0.0, 0.0)
 
 
 def _rounded(module: nn.Module) -> Function:
