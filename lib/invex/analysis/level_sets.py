@@ -17,7 +17,7 @@ from torch import Tensor
 from invex.analysis.heads import head_level
 from invex.analysis.minimum import Minimum, MinimumNotAttained, minimum
 from invex.analysis.paths import shortest
-from invex.analysis.radius import PRECISION, Radii, radius
+from invex.analysis.radius import Radii, precision, radius, refuse_ray
 from invex.analysis.rays import (
     Box,
     Function,
@@ -37,7 +37,7 @@ from invex.analysis.sampling import (
     resample,
     shake_and_bake,
 )
-from invex.analysis.spherical import from_angles, to_angles
+from invex.analysis.spherical import from_angles, grid_directions, to_angles
 from invex.analysis.strings import tangential
 
 __all__ = [
@@ -86,7 +86,9 @@ class LevelSet:
         level: above f(centre).
         centre: (d,), by rule the minimum; its dtype and device are the set's.
         box: if given, the part of the set within it: directions that leave it first give NaN points.
+        tolerance: as for `radius`, from the centre.
         chunk: points evaluated at once.
+        limit: distance from the centre beyond which the level counts as not reached.
     """
 
     f: Function
@@ -95,36 +97,42 @@ class LevelSet:
     box: Box | None = None
     tolerance: float | None = None
     chunk: int = 8192
+    limit: float = 1e6
 
     def radii(self, directions: Tensor, start: Tensor | None = None) -> Radii:
-        """Radius in each direction (n, d); see `radius`."""
-        return radius(
+        """Radius in each direction (n, d), in multiples of its length; see `radius`."""
+        length = directions.norm(dim=1)
+        found = radius(
             self.f,
             self.centre,
-            directions,
+            directions / length[:, None],
             self.level,
             box=self.box,
             tolerance=self.accepted(),
-            start=start,
+            start=None if start is None else start * length,
+            limit=self.limit,
             chunk=self.chunk,
         )
+        found.radius = found.radius / length
+        return found
 
     def accepted(self) -> float:
         """Largest |f - level| of a point of the set: `tolerance`, or that of `radius` from the centre."""
+        part = precision(self.centre.dtype)
         size = max(abs(self.level), float(value(self.f, self.centre[None]).abs()))
-        return PRECISION[self.centre.dtype] * size if self.tolerance is None else self.tolerance
+        return part * size if self.tolerance is None else self.tolerance
 
     def points(self, directions: Tensor, start: Tensor | None = None) -> Tensor:
         """Points of the set in each direction (n, d); NaN where a ray leaves the box first.
 
         Raises:
             UnboundedLevelSet: without a box, the level is not reached in a direction that the message names.
+            LevelNotReached: the same, as f jumps over the level or is not a number from some radius on.
         """
         found = self.radii(directions, start)
         if self.box is None and not bool(found.reached.all()):
             ray = int(torch.nonzero(~found.reached)[0])
-            direction = name_of(directions[ray])
-            raise UnboundedLevelSet(f"ray {ray}, direction {direction}: level {self.level:g} is not reached")
+            refuse_ray(self.f, self.centre, directions[ray], self.level, self.limit, f"ray {ray}")
         return torch.addcmul(self.centre, found.radius[:, None], directions)
 
     def grid(self, *counts: int) -> Tensor:
@@ -133,15 +141,13 @@ class LevelSet:
         The last angle goes once round from 0 in equal steps; the others go from 0 to pi, both included. In
         two dimensions `grid(n)` is the closed curve, anticlockwise.
         """
-        like: dict[str, Any] = {"dtype": self.centre.dtype, "device": self.centre.device}
+        if len(self.centre) == 1:
+            raise ValueError("in one dimension the set is two points: `points` of the directions 1 and -1")
         if len(counts) != len(self.centre) - 1:
             raise ValueError(
                 f"a grid in {len(self.centre)} dimensions needs one count an angle, not {counts}"
             )
-        polar = [torch.linspace(0, math.pi, count, **like) for count in counts[:-1]]
-        azimuth = torch.arange(counts[-1], **like) * (2 * math.pi / counts[-1])
-        angles = torch.stack(torch.meshgrid(*polar, azimuth, indexing="ij"), -1)
-        directions = from_angles(torch.ones_like(angles[..., 0]), angles)
+        directions = grid_directions(counts, self.centre)
         return self.points(directions.flatten(0, -2)).view(directions.shape)
 
     def sample(self, n: int, *, steps: int | None = None, generator: torch.Generator | None = None) -> Tensor:
@@ -185,17 +191,21 @@ class LevelSet:
         return self.points(offsets, start=torch.ones_like(offsets[:, 0]))
 
     def check(self, points: Tensor) -> Tensor:
-        """The points (n, d) themselves if they lie on the set, up to 1e3 times `accepted`.
+        """The points (n, d) themselves if they lie on the set.
+
+        That is, up to 1e3 times `accepted`, and to a hundredth of the way in f from the centre to the level.
 
         Raises:
             NotOnLevel: a point does not; the message names it and its value.
         """
-        values = value(self.f, points)
-        wrong = ~((values - self.level).abs() <= 1e3 * self.accepted())
+        values, accepted = value(self.f, points, self.chunk), self.accepted()
+        depth = self.level - float(value(self.f, self.centre[None]))
+        wrong = ~((values - self.level).abs() <= min(1e3 * accepted, max(1e-2 * depth, 2 * accepted)))
         if bool(wrong.any()):
             at = int(torch.nonzero(wrong)[0])
             where = f"point {at}, {name_of(points[at])}"
-            raise NotOnLevel(f"{where}: f = {values[at]:.6g}, the level is {self.level:.6g}")
+            found = f"f = {values[at]:.6g}, the level is {self.level:.6g}"
+            raise NotOnLevel(f"{where}: {found}; `retract` moves points to the set")
         return points
 
     def interpolate(self, a: Tensor, b: Tensor, n: int) -> Tensor:
@@ -251,7 +261,7 @@ class LevelSet:
             along = tangential(drawn, normals(self.f, points, self.chunk))
             length = along.norm(dim=1, keepdim=True)
             if bool((length <= 1e2 * torch.finfo(length.dtype).eps * drawn.norm(dim=1, keepdim=True)).any()):
-                raise ValueError("a direction of the walk has no part along the set")
+                raise ValueError("a direction of the walk has no part along the set: give another, or none")
             along = along / length
             points = self.retract(points + size * along)
             way = None if way is None else along

@@ -1,5 +1,9 @@
 """Hyperspherical coordinates of any dimension, both ways (App. A.2 of Nesterov et al. 2022)."""
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -50,6 +54,18 @@ def from_angles(radius: Tensor, angles: Tensor) -> Tensor:
     one = torch.ones_like(angles[..., :1])
     sines = torch.cat([one, angles.sin().cumprod(-1)], -1)
     return radius[..., None] * sines * torch.cat([angles.cos(), one], -1)
+
+
+def grid_directions(counts: Sequence[int], like: Tensor) -> Tensor:
+    """Unit vectors (*counts, n) at a grid of angles, one count for each of the n - 1, as a tensor `like`.
+
+    The last angle goes once round from 0 in equal steps; the others go from 0 to pi, both included.
+    """
+    options: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
+    polar = [torch.linspace(0, math.pi, count, **options) for count in counts[:-1]]
+    azimuth = 2 * math.pi / max(1, counts[-1]) * torch.arange(counts[-1], **options)
+    angles = torch.stack(torch.meshgrid(*polar, azimuth, indexing="ij"), -1)
+    return from_angles(torch.ones_like(angles[..., 0]), angles)
 
 
 def _root(squares: Tensor) -> Tensor:
