@@ -1,6 +1,7 @@
 """Convex functions with known level sets, for the tests of level sets."""
 
 import torch
+from invex.analysis.level_sets import LevelSet
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -56,3 +57,21 @@ class Softplus(nn.Module):
 
 
 FAMILIES = (Quadratic, LogSumExp, Softplus)
+
+
+def ellipsoid(
+    *axes: float, centre: tuple[float, ...] | None = None, dtype: torch.dtype = torch.float64
+) -> LevelSet:
+    """The ellipsoid sum (z_i / axis_i)^2 = 1, seen from a centre inside."""
+    scale = torch.tensor(axes, dtype=dtype)
+    inside = torch.zeros_like(scale) if centre is None else torch.tensor(centre, dtype=dtype)
+    return LevelSet(lambda z: (z / scale).square().sum(1), 1.0, inside)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def off_level(level_set: LevelSet, points: Tensor) -> float:
+    values = level_set.f(points.reshape(-1, points.shape[-1])).flatten()
+    return (values - level_set.level).abs().max().item()

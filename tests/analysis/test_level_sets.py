@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from convex_functions import FAMILIES, Quadratic, Softplus
+from convex_functions import FAMILIES, Softplus, ellipsoid, off_level, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from invex.analysis.level_sets import (
-    LevelNotReached,
     LevelSet,
     NotConvexAlongRay,
     NotOnLevel,
@@ -18,37 +17,10 @@ from invex.analysis.level_sets import (
     minimum,
     to_angles,
 )
-from invex.analysis.sampling import directions, log_density_correction, normals, shake_and_bake
+from invex.analysis.sampling import directions
 from invex.nn.bijections import autoregressive_flow
-from scipy import special, stats
 from scipy.integrate import solve_ivp
 from scipy.optimize import fsolve
-from torch import Tensor
-
-
-def ellipsoid(
-    *axes: float, centre: tuple[float, ...] | None = None, dtype: torch.dtype = torch.float64
-) -> LevelSet:
-    """The ellipsoid sum (z_i / axis_i)^2 = 1, seen from a centre inside."""
-    scale = torch.tensor(axes, dtype=dtype)
-    inside = torch.zeros_like(scale) if centre is None else torch.tensor(centre, dtype=dtype)
-    return LevelSet(lambda z: (z / scale).square().sum(1), 1.0, inside)
-
-
-def arc_share(a: float, b: float, points: Tensor) -> np.ndarray:
-    """Share of the ellipse's arc from (a, 0) anticlockwise to each point, by elliptic integrals (SciPy)."""
-    angle = np.arctan2(points[:, 1].numpy() / b, points[:, 0].numpy() / a) % (2 * np.pi)
-    quarter = lambda t: special.ellipeinc(t, 1 - (a / b) ** 2)  # noqa: E731
-    return quarter(angle) / quarter(2 * np.pi)
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def off_level(level_set: LevelSet, points: Tensor) -> float:
-    values = level_set.f(points.reshape(-1, points.shape[-1])).flatten()
-    return (values - level_set.level).abs().max().item()
 
 
 @settings(max_examples=15)
@@ -90,59 +62,6 @@ def test_interpolation_takes_the_shorter_way_round() -> None:
     angle = torch.tensor([3.0, -3.0]).double()
     path = level_set.interpolate(*torch.stack([angle.cos(), angle.sin()], 1), 5)
     assert (path[:, 0] < -0.98).all()
-
-
-@pytest.mark.parametrize("steps", [0, None])
-def test_samples_of_an_ellipse_are_uniform_in_arc_length(steps: int | None) -> None:
-    level_set = ellipsoid(3.0, 1.0, centre=(0.5, -0.2))
-    points = level_set.sample(800, steps=steps, generator=seeded())
-    assert stats.kstest(arc_share(3, 1, points), "uniform").pvalue > 0.01
-
-
-def test_uncorrected_angles_fail_the_same_test() -> None:
-    level_set = ellipsoid(3.0, 1.0, centre=(0.5, -0.2))
-    points = level_set.points(directions(800, level_set.centre, seeded()))
-    assert stats.kstest(arc_share(3, 1, points), "uniform").pvalue < 1e-6
-
-
-def test_resampling_without_the_cosine_fails_the_same_test() -> None:
-    level_set = ellipsoid(3.0, 1.0)
-    points = level_set.points(directions(100_000, level_set.centre, seeded()))
-    radius = points.norm(dim=1)
-    kept = points[torch.multinomial(radius / radius.sum(), 20_000, generator=seeded())]
-    assert stats.kstest(arc_share(3, 1, kept), "uniform").pvalue < 1e-6
-
-
-def test_density_correction_integrates_to_the_exact_area() -> None:
-    """Mean weight over uniform directions times the sphere's area is the area of a prolate spheroid."""
-    level_set = ellipsoid(1.0, 1.0, 2.0, centre=(0.1, 0.0, -0.3))
-    points = level_set.points(directions(40_000, level_set.centre, seeded()))
-    weight = log_density_correction(points - level_set.centre, normals(level_set.f, points)).exp()
-    eccentricity = math.sqrt(1 - 1 / 4)
-    area = 2 * math.pi * (1 + 2 / eccentricity * math.asin(eccentricity))
-    error = 4 * math.pi * weight.std().item() / math.sqrt(len(weight))
-    assert abs(4 * math.pi * weight.mean().item() - area) < 4 * error
-
-
-@pytest.mark.parametrize("dimension", [2, 3, 20])
-def test_shake_and_bake_keeps_a_sphere_uniform_and_spreads_a_point(dimension: int) -> None:
-    level_set = ellipsoid(*(1.0,) * dimension)
-    start = torch.zeros(400, dimension, dtype=torch.float64)
-    start[:, 0] = 1.0
-    moved = shake_and_bake(level_set.f, start, 1.0, 6 * dimension, generator=seeded())
-    marginal = stats.beta((dimension - 1) / 2, (dimension - 1) / 2, loc=-1, scale=2)
-    for axis in (0, 1):
-        assert stats.kstest(moved[:, axis].numpy(), marginal.cdf).pvalue > 0.005
-
-
-def test_samples_in_a_box_stay_there() -> None:
-    level_set = LevelSet(
-        lambda z: z.square().sum(1), 1.0, torch.zeros(2).double(), box=(-2.0, torch.tensor([0.5, 2]))
-    )
-    points = level_set.sample(300, generator=seeded())
-    assert (points[:, 0] <= 0.5).all()
-    share = arc_share(1, 1, points)
-    assert stats.kstest((share - 1 / 6) / (2 / 3), "uniform").pvalue > 0.01
 
 
 @pytest.mark.parametrize("dimension", [3, 8])
@@ -224,12 +143,6 @@ def test_float32_samples_keep_dtype_and_level() -> None:
     assert off_level(level_set, path) < 2e-5
 
 
-def test_the_same_generator_gives_the_same_sample() -> None:
-    level_set = ellipsoid(3.0, 1.0)
-    once, again = (level_set.sample(30, generator=seeded(5)) for _ in range(2))
-    assert torch.equal(once, again)
-
-
 def test_a_point_off_the_level_is_named() -> None:
     level_set = ellipsoid(1.0, 1.0)
     on, off = torch.tensor([1.0, 0.0]).double(), torch.tensor([0.5, 0.0]).double()
@@ -255,34 +168,6 @@ def test_a_concave_function_is_refused() -> None:
     )
     with pytest.raises(NotConvexAlongRay, match="ray"):
         bent.points(directions(20, bent.centre, seeded()))
-
-
-def test_quadratic_sampling_has_the_moments_of_its_symmetry() -> None:
-    f = Quadratic(10, seeded(), condition=1.0).requires_grad_(False)
-    level_set = LevelSet(f, f.offset.item() + 0.5, f.minimum + 0.2)
-    offsets = level_set.sample(2_000, generator=seeded(1)) - f.minimum
-    assert offsets.mean(0).abs().max() < 4 * math.sqrt(1 / 10 / 2_000)
-    covariance = offsets.T @ offsets / 2_000
-    assert (covariance - torch.eye(10).double() / 10).abs().max() < 0.015
-
-
-def test_samples_of_a_long_set_in_many_dimensions_are_uniform_and_short_chains_are_not() -> None:
-    """E[(z_0 / axis)^2] over the surface, by weighting uniform directions in the unit ball's frame."""
-    axis, dimension = 6.0, 20
-    level_set = ellipsoid(axis, *(1.0,) * (dimension - 1))
-    unit = directions(200_000, level_set.centre, seeded(1))
-    area = (unit[:, 0].square() / axis**2 + unit[:, 1:].square().sum(1)).sqrt()  # of the map to the ellipsoid
-    expected = (area * unit[:, 0].square()).sum() / area.sum()
-    share = lambda steps: (level_set.sample(1000, steps=steps, generator=seeded())[:, 0] / axis).square()  # noqa: E731
-    long, short = share(None), share(8)
-    assert abs(long.mean() - expected) < 4 * long.std() / 1000**0.5
-    assert expected - short.mean() > 4 * short.std() / 1000**0.5
-
-
-def test_a_level_beyond_the_box_is_refused() -> None:
-    level_set = LevelSet(lambda z: z.square().sum(1), 9.0, torch.zeros(2).double(), box=(-1.0, 1.0))
-    with pytest.raises(LevelNotReached, match="reaches the level 9 within the box"):
-        level_set.sample(10, generator=seeded())
 
 
 def test_a_walk_along_the_normal_is_refused() -> None:
