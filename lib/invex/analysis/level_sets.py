@@ -30,15 +30,16 @@ from invex.analysis.rays import (
     value,
 )
 from invex.analysis.sampling import (
+    candidates,
     directions,
-    elongation,
+    effective_number,
     log_density_correction,
     normals,
     resample,
-    shake_and_bake,
 )
 from invex.analysis.spherical import from_angles, grid_directions, to_angles
 from invex.analysis.strings import tangential
+from invex.analysis.whitened import NotSpread, spread
 
 __all__ = [
     "LevelNotReached",
@@ -48,6 +49,7 @@ __all__ = [
     "MinimumNotAttained",
     "NotConvexAlongRay",
     "NotOnLevel",
+    "NotSpread",
     "Radii",
     "UnboundedLevelSet",
     "from_angles",
@@ -151,39 +153,41 @@ class LevelSet:
         return self.points(directions.flatten(0, -2)).view(directions.shape)
 
     def sample(self, n: int, *, steps: int | None = None, generator: torch.Generator | None = None) -> Tensor:
-        """n points uniform on the set by its surface measure, (n, d), d >= 2.
+        """n points uniform on the set by its surface measure, (n, d).
 
-        Uniform directions, four for each point wanted, are resampled by the area that each stands for, and
-        the points so drawn are moved by `steps` of shake and bake, which keeps uniformity and parts the
-        copies that resampling makes. The first alone is enough in a few dimensions; in hundreds, where the
-        areas differ by orders of magnitude, the second does the work.
+        Uniform directions are resampled by the area that each stands for, and the points so drawn are moved
+        by shake and bake until they have spread, in a frame in which the set is about round. The first alone
+        is enough in a few dimensions; in hundreds, where the areas differ by orders of magnitude, and on long
+        sets the second does the work (`whitened.spread`). In one dimension the set is two points.
 
         Args:
-            n: how many.
-            steps: by default at least 8 + 2 d, and 2 d times the largest variance of the points over the mean
-                one: what it takes to go along a set that is longer in some directions.
+            n: how many. At least 2 d, and 256, are moved, as their spread is measured.
+            steps: moves between two looks at the spread, by default 8 + 2 d, what a round set takes; with
+                fewer the looks see less. 0 leaves the points that resampling drew.
             generator: source of randomness, on the centre's device.
 
         Raises:
             UnboundedLevelSet: without a box, the level is not reached in a direction drawn.
             LevelNotReached: within the box, in none.
+            NotSpread: the points do not spread over a set that is too long, or cut up by the box.
         """
-        candidates = self.points(directions(max(4 * n, 256), self.centre, generator))
-        candidates = candidates[~candidates.isnan().any(1)]
-        if not len(candidates):
-            raise LevelNotReached(f"no ray from the centre reaches the level {self.level:g} within the box")
-        weight = log_density_correction(candidates - self.centre, normals(self.f, candidates, self.chunk))
-        points = resample(candidates, weight, n, generator)
-        options: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
-        wanted, taken = 8 + 2 * len(self.centre) if steps is None else steps, 0
-        while taken < wanted:
-            points = shake_and_bake(
-                self.f, points, self.level, wanted - taken, generator=generator, **options
+        if n == 0:
+            return self.centre.new_empty(0, len(self.centre))
+        crowd = max(n, 2 * len(self.centre), 256)
+        found, drawn = candidates(self.points, self.centre, self.box, crowd, generator)
+        if not len(found):
+            nothing = f"reaches the level {self.level:g} within the box"
+            raise LevelNotReached(f"from the centre, of {drawn} directions drawn none {nothing}")
+        weight = log_density_correction(found - self.centre, normals(self.f, found, self.chunk))
+        points = resample(found, weight, crowd, generator)
+        if steps != 0 and len(self.centre) > 1:
+            options: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
+            steps = 8 + 2 * len(self.centre) if steps is None else steps
+            uniform = effective_number(weight) >= crowd / 2
+            points = spread(
+                self.f, points, self.level, steps, uniform=uniform, generator=generator, **options
             )
-            taken = wanted
-            if steps is None:
-                wanted = int(2 * len(self.centre) * elongation(points))
-        return points
+        return points[:n]
 
     def retract(self, points: Tensor) -> Tensor:
         """Points (n, d) moved to the set along their rays from the centre."""

@@ -1,24 +1,33 @@
 """Uniform samples of the boundary of a convex set, by its surface measure."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from invex.analysis.radius import radius
-from invex.analysis.rays import Function, flat
+from invex.analysis.radius import PRECISION, radius
+from invex.analysis.rays import Box, Function, flat
 
 
 def normals(f: Function, points: Tensor, chunk: int = 8192) -> Tensor:
     """Outward unit normals of the level sets through points (n, d): the direction of the gradient of f."""
-    return torch.cat([_gradient(f, part) for part in points.split(chunk)])
+    return _values_and_normals(f, points, chunk)[1]
 
 
-def _gradient(f: Function, points: Tensor) -> Tensor:
+def _values_and_normals(f: Function, points: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
+    """f (n,) and the unit normals (n, d) of its level sets at points (n, d), n > 0."""
+    values, gradients = zip(*(_value_and_gradient(f, part) for part in points.split(chunk)), strict=True)
+    gradient = torch.cat(gradients)
+    return torch.cat(values), gradient / gradient.norm(dim=1, keepdim=True)
+
+
+def _value_and_gradient(f: Function, points: Tensor) -> tuple[Tensor, Tensor]:
     with torch.enable_grad():
         z = points.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(flat(f(z)).sum(), z)
-    return gradient / gradient.norm(dim=1, keepdim=True)
+        values = flat(f(z))
+        (gradient,) = torch.autograd.grad(values.sum(), z)
+    return values.detach(), gradient
 
 
 def directions(n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -26,6 +35,44 @@ def directions(n: int, like: Tensor, generator: torch.Generator | None = None) -
     options: dict[str, Any] = {"generator": generator, "dtype": like.dtype, "device": like.device}
     drawn = torch.randn(n, len(like), **options)
     return drawn / drawn.norm(dim=1, keepdim=True)
+
+
+def within(drawn: Tensor, centre: Tensor, box: Box | None) -> Tensor:
+    """Directions (n, d) with those that leave the box at once, as the centre lies on a wall, mirrored there.
+
+    Of uniform directions this makes uniform ones of the cone that points into the box.
+    """
+    if box is None:
+        return drawn
+    lower, upper = (torch.as_tensor(side, dtype=drawn.dtype, device=drawn.device) for side in box)
+    drawn = torch.where(centre <= lower, drawn.abs(), drawn)
+    return torch.where(centre >= upper, -drawn.abs(), drawn)
+
+
+def candidates(
+    points: Callable[[Tensor], Tensor],
+    centre: Tensor,
+    box: Box | None,
+    wanted: int,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, int]:
+    """Points of the set in uniform directions, (m, d), and how many directions were drawn for them.
+
+    Four directions for each point wanted; in a box, where many reach nothing, up to 256, until `wanted` do.
+
+    Args:
+        points: of the set in directions (n, d), NaN where the box comes first.
+        centre: (d,) where the rays start.
+        box: lower and upper corner.
+        wanted: how many points.
+        generator: source of randomness, on the centre's device.
+    """
+    found, drawn, inside, batch = [], 0, 0, 4 * wanted
+    while not drawn or (box is not None and inside < wanted and drawn < 256 * wanted):
+        there = points(within(directions(batch, centre, generator), centre, box))
+        found.append(there[~there.isnan().any(1)])
+        inside, drawn, batch = inside + len(found[-1]), drawn + batch, 16 * wanted
+    return torch.cat(found), drawn
 
 
 def log_density_correction(offsets: Tensor, normal: Tensor) -> Tensor:
@@ -44,17 +91,21 @@ def log_density_correction(offsets: Tensor, normal: Tensor) -> Tensor:
 
 
 def resample(points: Tensor, log_weight: Tensor, n: int, generator: torch.Generator | None = None) -> Tensor:
-    """n of the points, drawn with replacement in proportion to their weights."""
+    """n of the points in proportion to their weights and in random order, with as few copies as can be.
+
+    Systematic resampling (Kitagawa, 1996): n equally spaced places on the scale of summed weights.
+    """
+    options: dict[str, Any] = {"generator": generator, "device": points.device}
+    scale = torch.softmax(log_weight.double(), 0).cumsum(0)
+    place = (torch.arange(n, device=points.device) + torch.rand((), dtype=scale.dtype, **options)) / n
+    drawn = torch.searchsorted(scale, place * scale[-1]).clamp_max(len(points) - 1)
+    return points[drawn[torch.randperm(n, **options)]]
+
+
+def effective_number(log_weight: Tensor) -> float:
+    """(sum w)^2 / sum w^2 (Kish, 1965): how many points of equal weight would tell as much."""
     weight = torch.softmax(log_weight.double(), 0)
-    return points[torch.multinomial(weight, n, replacement=True, generator=generator)]
-
-
-def elongation(points: Tensor) -> float:
-    """Largest variance of points (n, d) in any direction over the mean one, less what few points feign."""
-    n, d = points.shape
-    variances = torch.linalg.svdvals(points - points.mean(0)).square()
-    feigned = (1 + (d / n) ** 0.5) ** 2  # of white noise (Marchenko & Pastur, 1967)
-    return float(variances[0] / (variances.sum() / d) / feigned)
+    return float(1 / weight.square().sum())
 
 
 def shake_and_bake(
@@ -63,8 +114,10 @@ def shake_and_bake(
     level: float,
     steps: int,
     *,
+    frame: Tensor | None = None,
     generator: torch.Generator | None = None,
     chunk: int = 8192,
+    tolerance: float | None = None,
     **options: Any,
 ) -> Tensor:
     """Moves every point through the set to another point of its boundary, `steps` times, keeping uniformity.
@@ -74,23 +127,89 @@ def shake_and_bake(
     and the uniform distribution on the surface is stationary. A chord that leaves the box first is not
     taken.
 
+    With a frame T the points move so in the coordinates y, z = T y, where a long set may be round. A piece of
+    the surface has there the area |n^T T| / |det T| times its own, n its normal: so a step from z to z' is
+    taken with the probability min(1, |n^T T| / |n'^T T|) of Metropolis et al. (1953).
+
     Args:
         f: convex, with f = level at every point.
         points: (n, d).
         level: f at the points.
         steps: how often.
+        frame: T, (d, d), invertible and independent of the points' later moves.
         generator: source of randomness, on the points' device.
         chunk: points evaluated at once.
-        options: box and tolerance, as for `radius`.
+        tolerance: as for `radius`; no less than the largest |f - level| of the points.
+        options: box, as for `radius`.
     """
+    search: dict[str, Any] = {"chunk": chunk, "tolerance": tolerance, **options}
+    return walked(f, points, level, steps, frame, generator, search)[0]
+
+
+def walked(
+    f: Function,
+    points: Tensor,
+    level: float,
+    steps: int,
+    frame: Tensor | None,
+    generator: torch.Generator | None,
+    search: dict[str, Any],
+) -> tuple[Tensor, float]:
+    """The points after steps of `shake_and_bake`, and the share of these that were taken.
+
+    `search` holds chunk, tolerance and box, as for `radius`.
+    """
+    frame = None if frame is None else frame.to(points.dtype)
+    values, normal = _values_and_normals(f, points, search["chunk"])
+    taken = 0.0
     for _ in range(steps):
-        normal = normals(f, points, chunk)
-        inwards, cosine = _cosine_directions(normal, generator)
+        search = search | {"tolerance": _tolerance(values, level, search["tolerance"])}
+        pulled = normal if frame is None else normal @ frame
+        there = _across(f, points, pulled, level, frame, generator, search)
+        values_there, normal_there = _values_and_normals(f, there, search["chunk"])
+        take = (there != points).any(1)
+        if frame is not None:
+            chance = pulled.norm(dim=1) / (normal_there @ frame).norm(dim=1)
+            take &= (
+                torch.rand(chance.shape, generator=generator, dtype=chance.dtype, device=chance.device)
+                < chance
+            )
+        points, normal = torch.where(
+            take[:, None], torch.stack([there, normal_there]), torch.stack([points, normal])
+        )
+        values = torch.where(take, values_there, values)
+        taken += float(take.double().mean()) / steps
+    return points, taken
+
+
+def _tolerance(values: Tensor, level: float, tolerance: float | None) -> float:
+    """That of `radius`, or the points' own |f - level|: where f rounds coarsely they lie no nearer."""
+    if tolerance is None:
+        tolerance = PRECISION[values.dtype] * max(abs(level), float(values.abs().max()))
+    return max(tolerance, float((values - level).abs().max()))
+
+
+def _across(
+    f: Function,
+    points: Tensor,
+    pulled: Tensor,
+    level: float,
+    frame: Tensor | None,
+    generator: torch.Generator | None,
+    search: dict[str, Any],
+) -> Tensor:
+    """The other ends (n, d) of random chords; the points themselves where a chord leaves the box first.
+
+    `pulled` (n, d) are the normals in the frame, of any length. There the set is about the unit ball.
+    """
+    inwards, cosine = _cosine_directions(pulled / pulled.norm(dim=1, keepdim=True), generator)
+    if frame is None:
         guess = 2 * cosine * (points - points.mean(0)).norm(dim=1)
-        found = radius(f, points, inwards, level, start=guess, chunk=chunk, **options)
-        step = torch.where(found.reached, found.radius, 0.0)
-        points = points + step[:, None] * inwards
-    return points
+    else:
+        inwards, guess = inwards @ frame.T, 2 * cosine
+    found = radius(f, points, inwards, level, start=guess, **search)
+    step = torch.where(found.reached, found.radius, 0.0)
+    return torch.addcmul(points, step[:, None], inwards)
 
 
 def _cosine_directions(normal: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
