@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 from convex_functions import ellipsoid, off_level, seeded
-from invex.analysis.level_sets import LevelNotReached, LevelSet, LevelSetError
+from invex.analysis import whitened
+from invex.analysis.level_sets import LevelNotReached, LevelSet, NotSpread
 from invex.analysis.sampling import directions, shake_and_bake
 from scipy import special, stats
 from torch import Tensor
@@ -72,9 +73,24 @@ def test_without_the_area_the_same_points_would_not_stay_uniform() -> None:
     assert min(stats.kstest((height + 1) / 2, "uniform").pvalue for height in mapped.T.numpy()) < 1e-6
 
 
-def test_too_few_steps_for_a_long_set_are_refused_by_its_elongation() -> None:
-    with pytest.raises(LevelSetError, match=r"at least .* times as long .* steps="):
-        ellipsoid(1e9, *(1.0,) * 9).sample(100, steps=1, generator=seeded())
+def test_a_set_without_end_is_refused_by_its_elongation() -> None:
+    """A cylinder is unbounded in two directions, which no ray drawn hits."""
+    level_set = LevelSet(lambda z: squares(z[:, 1:]), 1.0, torch.zeros(2, dtype=torch.float64))
+    with pytest.raises(NotSpread, match=r"at least .*e\+.* times as long .* steps="):
+        level_set.sample(100, generator=seeded())
+
+
+def test_patches_that_few_directions_meet_are_refused() -> None:
+    with pytest.raises(
+        NotSpread, match=r"of \d+ directions drawn from the centre only 2 reach the level 1 within"
+    ):
+        ball(3, (-0.578, 0.578)).sample(100, generator=seeded())
+
+
+def test_patches_that_few_steps_join_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whitened, "PATIENCE", 16)
+    with pytest.raises(NotSpread, match=r"share of 0.* was taken"):
+        ball(3, (-0.585, 0.585)).sample(100, generator=seeded())
 
 
 @pytest.mark.parametrize("half", [0.5, 0.01])
@@ -108,14 +124,15 @@ def test_a_centre_in_or_by_a_corner_sees_what_lies_within(corner: float) -> None
 
 def test_a_centre_in_the_corner_of_twelve_dimensions_reaches_the_level() -> None:
     level_set = ball(12, (0.0, 2.0), off=0.1)
-    points = level_set.sample(50, generator=seeded())
+    points = level_set.sample(50, steps=0, generator=seeded())
     assert (points >= 0).all()
     assert off_level(level_set, points) < 2e-9
 
 
 def test_a_box_that_no_direction_drawn_reaches_says_how_many_were_drawn() -> None:
     with pytest.raises(
-        LevelNotReached, match=r"of \d+ directions drawn none reaches the level 9 within the box"
+        LevelNotReached,
+        match=r"of \d+ directions drawn from the centre none reach the level 9 within the box",
     ):
         LevelSet(squares, 9.0, torch.zeros(2).double(), box=(-1.0, 1.0)).sample(10, generator=seeded())
 
@@ -141,7 +158,7 @@ def test_in_one_dimension_the_two_points_come_alike_often() -> None:
     assert stats.binomtest(int((points > 0).sum()), 400).pvalue > 0.01
     boxed = LevelSet(level_set.f, 1.0, level_set.centre, box=(-1.0, 3.0))
     assert (boxed.sample(20, generator=seeded()) > 0).all()
-    with pytest.raises(LevelNotReached, match="none reaches the level 1 within the box"):
+    with pytest.raises(LevelNotReached, match="none reach the level 1 within the box"):
         LevelSet(level_set.f, 1.0, level_set.centre, box=(-1.0, 1.0)).sample(20)
 
 

@@ -94,13 +94,15 @@ def test_samples_of_a_long_set_in_many_dimensions_are_uniform_and_short_chains_a
     unit = directions(200_000, level_set.centre, seeded(1))
     area = (unit[:, 0].square() / axis**2 + unit[:, 1:].square().sum(1)).sqrt()  # of the map to the ellipsoid
     expected = (area * unit[:, 0].square()).sum() / area.sum()
-    share = lambda steps: (level_set.sample(1000, steps=steps, generator=seeded())[:, 0] / axis).square()  # noqa: E731
-    long, short = share(None), share(8)
+    spread = level_set.sample(1000, generator=seeded())
+    start = level_set.sample(1000, steps=0, generator=seeded())
+    moved = shake_and_bake(level_set.f, start, 1.0, 8, generator=seeded())
+    long, short = ((points[:, 0] / axis).square() for points in (spread, moved))
     assert abs(long.mean() - expected) < 4 * long.std() / 1000**0.5
     assert expected - short.mean() > 4 * short.std() / 1000**0.5
 
 
 def test_a_level_beyond_the_box_is_refused() -> None:
     level_set = LevelSet(lambda z: z.square().sum(1), 9.0, torch.zeros(2).double(), box=(-1.0, 1.0))
-    with pytest.raises(LevelNotReached, match="reaches the level 9 within the box"):
+    with pytest.raises(LevelNotReached, match="reach the level 9 within the box"):
         level_set.sample(10, generator=seeded())

@@ -162,8 +162,8 @@ class LevelSet:
 
         Args:
             n: how many. At least 2 d, and 256, are moved, as their spread is measured.
-            steps: moves between two looks at the spread, by default 8 + 2 d, what a round set takes; with
-                fewer the looks see less. 0 leaves the points that resampling drew.
+            steps: moves between two looks at the spread, by default and at least 8 + 2 d, what a round set
+                takes: fewer show too little. 0 leaves the points that resampling drew.
             generator: source of randomness, on the centre's device.
 
         Raises:
@@ -175,14 +175,19 @@ class LevelSet:
             return self.centre.new_empty(0, len(self.centre))
         crowd = max(n, 2 * len(self.centre), 256)
         found, drawn = candidates(self.points, self.centre, self.box, crowd, generator)
+        within_box = f"reach the level {self.level:g} within the box"
         if not len(found):
-            nothing = f"reaches the level {self.level:g} within the box"
-            raise LevelNotReached(f"from the centre, of {drawn} directions drawn none {nothing}")
+            raise LevelNotReached(f"of {drawn} directions drawn from the centre none {within_box}")
+        if self.box is not None and len(found) < max(64, len(self.centre)):
+            raise NotSpread(
+                f"of {drawn} directions drawn from the centre only {len(found)} {within_box}, too few to "
+                "show all of it: a wider box or a centre nearer by is needed"
+            )
         weight = log_density_correction(found - self.centre, normals(self.f, found, self.chunk))
         points = resample(found, weight, crowd, generator)
         if steps != 0 and len(self.centre) > 1:
             options: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
-            steps = 8 + 2 * len(self.centre) if steps is None else steps
+            steps = max(8 + 2 * len(self.centre), steps or 0)
             uniform = effective_number(weight) >= crowd / 2
             points = spread(
                 self.f, points, self.level, steps, uniform=uniform, generator=generator, **options

@@ -58,7 +58,7 @@ def candidates(
 ) -> tuple[Tensor, int]:
     """Points of the set in uniform directions, (m, d), and how many directions were drawn for them.
 
-    Four directions for each point wanted; in a box, where many reach nothing, up to 256, until `wanted` do.
+    Four directions for each point wanted; in a box, where many reach nothing, up to 1024, until `wanted` do.
 
     Args:
         points: of the set in directions (n, d), NaN where the box comes first.
@@ -68,7 +68,7 @@ def candidates(
         generator: source of randomness, on the centre's device.
     """
     found, drawn, inside, batch = [], 0, 0, 4 * wanted
-    while not drawn or (box is not None and inside < wanted and drawn < 256 * wanted):
+    while not drawn or (box is not None and inside < wanted and drawn < 1024 * wanted):
         there = points(within(directions(batch, centre, generator), centre, box))
         found.append(there[~there.isnan().any(1)])
         inside, drawn, batch = inside + len(found[-1]), drawn + batch, 16 * wanted

@@ -31,36 +31,40 @@ def spread(
 ) -> Tensor:
     """Points (n, d) of the set moved by shake and bake until they are uniform on it.
 
-    They move in stretches of about `steps` steps that are taken. After each stretch the points' covariance
-    says whether they are as wide in all directions of the frame; if not, it makes the next frame (as Lovasz
-    and Vempala, 2006, round a body). Points that start in the middle of a long set widen by a factor of three
-    or so in a stretch, so that one at the end of which they are round is the sign that they have spread.
+    They move in stretches of `steps` steps or, where not all are taken, of as many more. After each stretch
+    the points' covariance says whether they are as wide in all directions of the frame, and makes the next
+    frame (as Lovasz and Vempala, 2006, round a body). Points in the middle of a long set widen by a factor of
+    three or so in a stretch, so that one at the end of which they are round shows that they have spread.
+    Without a frame that is all it takes; with one, two stretches in turn have to end so.
 
     Args:
         f: convex, with f = level at every point.
         points: (n, d), n at least 2 d.
         level: f at the points.
-        steps: steps taken in a stretch, on average over the points.
+        steps: of a stretch; 8 + 2 d are what takes a point all round a sphere.
         uniform: whether the points are so already, as far as those who drew them can tell: then few steps
             taken, as where a box cuts most chords, are no fault.
         generator: source of randomness, on the points' device.
         search: chunk, tolerance and box, as for `radius`.
 
     Raises:
-        NotSpread: after 64 stretches the points are not spread; the message names the elongation.
+        NotSpread: not so after 64 times `steps`, or the set is longer than its numbers tell; the message
+            names the elongation and the share of steps taken.
     """
-    frame, round_before, tries, spent, share = None, False, steps, 0, 1.0
+    frame, round_before, tries, spent, enough = None, False, steps, 0, 4 + points.shape[1]
     while spent < PATIENCE * steps:
-        # The frame stays as it is within a stretch, or uniformity would not be stationary: and the last
-        # stretch follows one from which points came round, so that they start it spread already.
+        # The frame is fixed within a stretch: uniformity is stationary only for a frame that does not follow
+        # the points. The last stretch starts from points that were round before, and so have spread.
         points, share = walked(f, points, level, tries, frame, generator, search)
         spent, moved = spent + tries, share * tries
         fitted, ratio = fit(points, frame)
         is_round = ratio <= ROUND
-        if is_round and (frame is None or round_before) and (uniform or moved >= steps / 2):
+        if is_round and (frame is None or round_before) and (uniform or moved >= enough):
             return points
-        frame, round_before = (frame if is_round else fitted), is_round
-        tries = math.ceil(min(steps / max(share, 1e-3), PATIENCE * steps / 4))
+        frame, round_before = fitted, is_round
+        if elongation(frame) > 1 / torch.finfo(points.dtype).eps:
+            break
+        tries = math.ceil(steps * min(1 / max(share, 1e-3), PATIENCE / 4 if is_round else 3))
     raise NotSpread(_complaint(frame, ratio, spent, share))
 
 
@@ -82,12 +86,18 @@ def fit(points: Tensor, frame: Tensor | None) -> tuple[Tensor, float]:
     return frame @ (axes.T * beyond) * scale, float(beyond.max() / beyond.min())
 
 
+def elongation(frame: Tensor | None) -> float:
+    """The largest extent over the smallest of a set that is round in a frame (d, d)."""
+    if frame is None:
+        return 1.0
+    sizes = torch.linalg.svdvals(frame)
+    return float(sizes[0] / sizes[-1])
+
+
 def _complaint(frame: Tensor | None, ratio: float, spent: int, share: float) -> str:
     """What kept the points from spreading, and what to do."""
-    sizes = torch.linalg.svdvals(torch.eye(2) if frame is None else frame)
-    long = float(sizes[0] / sizes[-1])
     return (
-        f"after {spent} steps, of which a share of {share:.2g} was taken, the points have not spread over "
-        f"the set: it is at least {long:.3g} times as long in one direction as in another, and after an "
-        f"allowance for this {ratio:.2g} times; steps= makes the stretches longer in which points spread"
+        f"after {spent} steps the points have not spread over the set, at least {elongation(frame):.3g} times "
+        f"as long in one direction as in another (the last steps still changed that {ratio:.2g} times, and a "
+        f"share of {share:.2g} of them was taken): allow for more with steps="
     )
