@@ -29,17 +29,10 @@ from invex.analysis.rays import (
     name_of,
     value,
 )
-from invex.analysis.sampling import (
-    candidates,
-    directions,
-    effective_number,
-    log_density_correction,
-    normals,
-    resample,
-)
+from invex.analysis.sampling import directions, normals
 from invex.analysis.spherical import from_angles, grid_directions, to_angles
 from invex.analysis.strings import tangential
-from invex.analysis.whitened import NotSpread, spread
+from invex.analysis.whitened import NotSpread, uniform
 
 __all__ = [
     "LevelNotReached",
@@ -171,28 +164,9 @@ class LevelSet:
             LevelNotReached: within the box, in none.
             NotSpread: the points do not spread over a set that is too long, or cut up by the box.
         """
-        if n == 0:
-            return self.centre.new_empty(0, len(self.centre))
-        crowd = max(n, 2 * len(self.centre), 256)
-        found, drawn = candidates(self.points, self.centre, self.box, crowd, generator)
-        within_box = f"reach the level {self.level:g} within the box"
-        if not len(found):
-            raise LevelNotReached(f"of {drawn} directions drawn from the centre none {within_box}")
-        if self.box is not None and len(found) < max(64, len(self.centre)):
-            raise NotSpread(
-                f"of {drawn} directions drawn from the centre only {len(found)} {within_box}, too few to "
-                "show all of it: a wider box or a centre nearer by is needed"
-            )
-        weight = log_density_correction(found - self.centre, normals(self.f, found, self.chunk))
-        points = resample(found, weight, crowd, generator)
-        if steps != 0 and len(self.centre) > 1:
-            options: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
-            steps = max(8 + 2 * len(self.centre), steps or 0)
-            uniform = effective_number(weight) >= crowd / 2
-            points = spread(
-                self.f, points, self.level, steps, uniform=uniform, generator=generator, **options
-            )
-        return points[:n]
+        search: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
+        search["limit"] = 2 * self.limit  # a chord is at most so long
+        return uniform(self.f, self.points, self.centre, self.level, n, steps, generator, search)
 
     def retract(self, points: Tensor) -> Tensor:
         """Points (n, d) moved to the set along their rays from the centre."""

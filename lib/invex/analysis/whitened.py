@@ -1,13 +1,21 @@
 """Points spread over a long or flat level set: shake and bake in a frame in which the set is about round."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from invex.analysis.rays import Function, LevelSetError
-from invex.analysis.sampling import walked
+from invex.analysis.rays import Box, Function, LevelNotReached, LevelSetError
+from invex.analysis.sampling import (
+    candidates,
+    effective_number,
+    log_density_correction,
+    normals,
+    resample,
+    walked,
+)
 
 ROUND = 1.5
 """Largest ratio of standard deviations, beyond what few points feign, of points that count as spread."""
@@ -19,13 +27,54 @@ class NotSpread(LevelSetError):  # noqa: N818 - named after the finding
     """The points of a sample did not spread over the set in the steps allowed."""
 
 
+def uniform(
+    f: Function,
+    points: Callable[[Tensor], Tensor],
+    centre: Tensor,
+    level: float,
+    n: int,
+    steps: int | None,
+    generator: torch.Generator | None,
+    search: dict[str, Any],
+) -> Tensor:
+    """n uniform points of the set, (n, d); `LevelSet.sample` says the rest.
+
+    `points` gives those in directions (m, d), `search` holds chunk, tolerance and box, as for `radius`.
+    """
+    d = len(centre)
+    if n == 0:
+        return centre.new_empty(0, d)
+    crowd = max(n, 2 * d, 256)
+    found, drawn = candidates(points, centre, search["box"], crowd, generator)
+    _refuse_few(len(found), drawn, d, level, search["box"])
+    weight = log_density_correction(found - centre, normals(f, found, search["chunk"]))
+    moved = resample(found, weight, crowd, generator)
+    if steps != 0 and d > 1:
+        telling = effective_number(weight) >= crowd / 2
+        steps = max(8 + 2 * d, steps or 0)
+        moved = spread(f, moved, level, steps, trusted=telling, generator=generator, **search)
+    return moved[:n]
+
+
+def _refuse_few(found: int, drawn: int, d: int, level: float, box: Box | None) -> None:
+    """Within a box, fewer than 64 points may leave out whole pieces of the set."""
+    here = f"reach the level {level:g} within the box"
+    if not found:
+        raise LevelNotReached(f"of {drawn} directions drawn from the centre none {here}")
+    if box is not None and found < max(64, d):
+        raise NotSpread(
+            f"of {drawn} directions drawn from the centre only {found} {here}, too few to show all of it: a "
+            "wider box or a centre nearer by is needed"
+        )
+
+
 def spread(
     f: Function,
     points: Tensor,
     level: float,
     steps: int,
     *,
-    uniform: bool,
+    trusted: bool,
     generator: torch.Generator | None = None,
     **search: Any,
 ) -> Tensor:
@@ -42,7 +91,7 @@ def spread(
         points: (n, d), n at least 2 d.
         level: f at the points.
         steps: of a stretch; 8 + 2 d are what takes a point all round a sphere.
-        uniform: whether the points are so already, as far as those who drew them can tell: then few steps
+        trusted: whether the points are uniform already as far as their weights can tell: then few steps
             taken, as where a box cuts most chords, are no fault.
         generator: source of randomness, on the points' device.
         search: chunk, tolerance and box, as for `radius`.
@@ -59,7 +108,7 @@ def spread(
         spent, moved = spent + tries, share * tries
         fitted, ratio = fit(points, frame)
         is_round = ratio <= ROUND
-        if is_round and (frame is None or round_before) and (uniform or moved >= enough):
+        if is_round and (frame is None or round_before) and (trusted or moved >= enough):
             return points
         frame, round_before = fitted, is_round
         if elongation(frame) > 1 / torch.finfo(points.dtype).eps:
@@ -96,8 +145,9 @@ def elongation(frame: Tensor | None) -> float:
 
 def _complaint(frame: Tensor | None, ratio: float, spent: int, share: float) -> str:
     """What kept the points from spreading, and what to do."""
+    long = f"{elongation(frame):.3g}"
     return (
-        f"after {spent} steps the points have not spread over the set, at least {elongation(frame):.3g} times "
-        f"as long in one direction as in another (the last steps still changed that {ratio:.2g} times, and a "
-        f"share of {share:.2g} of them was taken): allow for more with steps="
+        f"after {spent} steps the points have not spread over the set, at least {long} times as long one way "
+        f"as another (the last of them changed that {ratio:.2g} times, a share of {share:.2g} of them was "
+        "taken): allow for more with steps="
     )
