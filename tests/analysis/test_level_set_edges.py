@@ -4,7 +4,14 @@ import math
 
 import pytest
 import torch
-from invex.analysis.level_sets import LevelNotReached, LevelSet, LevelSetError, NotOnLevel, UnboundedLevelSet
+from invex.analysis.level_sets import (
+    LevelNotReached,
+    LevelSet,
+    LevelSetError,
+    NotOnLevel,
+    UnboundedLevelSet,
+    minimum,
+)
 from torch import Tensor
 
 EYE = torch.eye(2, dtype=torch.float64)
@@ -110,3 +117,18 @@ def test_walks_and_checks_keep_their_chunk() -> None:
 def test_float16_is_refused_by_name() -> None:
     with pytest.raises(TypeError, match=r"float32 or float64, not torch\.bfloat16"):
         LevelSet(square, 1.0, torch.zeros(2, dtype=torch.bfloat16)).points(EYE.bfloat16())
+
+
+def test_in_inference_mode_all_is_as_outside() -> None:
+    def all_of_it() -> list[torch.Tensor]:
+        level_set = LevelSet(square, 1.0, torch.zeros(3, dtype=torch.float64))
+        first, last = level_set.points(torch.eye(3, dtype=torch.float64)[:2])
+        sample = level_set.sample(20, generator=seeded())
+        walk = level_set.walk(first, 3, 0.1, direction=last)
+        return [sample, walk, level_set.geodesic(first, last, 5), minimum(square, first).point]
+
+    expected = all_of_it()
+    with torch.inference_mode():
+        found = all_of_it()
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours.clone(), theirs)

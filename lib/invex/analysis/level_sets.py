@@ -16,6 +16,7 @@ from torch import Tensor
 
 from invex.analysis.heads import head_level
 from invex.analysis.minimum import Minimum, MinimumNotAttained, minimum
+from invex.analysis.modes import outside_inference
 from invex.analysis.paths import shortest
 from invex.analysis.radius import Radii, precision, radius, refuse_ray
 from invex.analysis.rays import (
@@ -94,6 +95,11 @@ class LevelSet:
     chunk: int = 8192
     limit: float = 1e6
 
+    def __post_init__(self) -> None:
+        if self.centre.is_inference():
+            with torch.inference_mode(False):
+                object.__setattr__(self, "centre", self.centre.clone())
+
     def radii(self, directions: Tensor, start: Tensor | None = None) -> Radii:
         """Radius in each direction (n, d), in multiples of its length; see `radius`."""
         length = directions.norm(dim=1)
@@ -145,6 +151,7 @@ class LevelSet:
         directions = grid_directions(counts, self.centre)
         return self.points(directions.flatten(0, -2)).view(directions.shape)
 
+    @outside_inference
     def sample(self, n: int, *, steps: int | None = None, generator: torch.Generator | None = None) -> Tensor:
         """n points uniform on the set by its surface measure, (n, d).
 
@@ -205,6 +212,7 @@ class LevelSet:
         path[0], path[-1] = a, b
         return path
 
+    @outside_inference
     def geodesic(
         self, a: Tensor, b: Tensor, n: int, *, embed: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
@@ -217,6 +225,7 @@ class LevelSet:
         self.check(torch.stack([a, b]))
         return shortest(replace(self, box=None), a, b, n, embed)
 
+    @outside_inference
     def walk(
         self,
         start: Tensor,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invex.analysis.descent import cutting_planes, newton, quasi_newton
+from invex.analysis.modes import outside_inference
 from invex.analysis.problem import Problem, Spot, widened
 from invex.analysis.rays import Box, Function, LevelSetError, name_of
 
@@ -47,6 +48,7 @@ class Minimum:
     gap: float
 
 
+@outside_inference
 def minimum(
     f: Function, start: Tensor, *, box: Box | None = None, tolerance: float | None = None, limit: float = 1e6
 ) -> Minimum:

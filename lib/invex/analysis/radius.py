@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invex.analysis import pilot
+from invex.analysis.modes import outside_inference
 from invex.analysis.newton import Radii, newton
 from invex.analysis.rays import (
     Box,
@@ -29,7 +30,7 @@ COARSE = 1e-4
 """The same for the first search, after which one more step gives about twice as many digits."""
 
 
-@torch.inference_mode(False)
+@outside_inference
 @torch.no_grad()
 def radius(
     f: Function,
@@ -77,7 +78,6 @@ def radius(
             most are evaluated at their end alone.
     """
     _check_numbers(centre, level)
-    centre, directions = (part.clone() if part.is_inference() else part for part in (centre, directions))
     parts = [_nowhere(directions[:0])]
     for first in range(0, len(directions), chunk):
         here = slice(first, first + chunk)
