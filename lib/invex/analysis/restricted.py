@@ -3,18 +3,19 @@
 import torch
 from torch import Tensor
 
-from invex.analysis.rays import Function, OnRays, in_blocks, value
+from invex.analysis import rays
+from invex.analysis.rays import Function, in_blocks, value
 
 WIDE = 256
 """Dimensions from which a function is restricted to rays: below, on a CPU, that moves more than it saves."""
 
 
-def on_rays(f: Function, centre: Tensor, directions: Tensor) -> OnRays | None:
+def on_rays(f: Function, centre: Tensor, directions: Tensor) -> rays.OnRays | None:
     """f on rays, where it offers that and gains by it; ValueError if the two differ at a point of a ray."""
     offer = getattr(f, "on_rays", None)
     if offer is None or directions.shape[1] < WIDE or not len(directions):
         return None
-    restricted: OnRays = offer(centre, directions)
+    restricted: rays.OnRays = offer(centre, directions)
     eps = torch.finfo(directions.dtype).eps
     first = torch.zeros(1, dtype=torch.long, device=directions.device)
     there = value(f, centre.view(-1, centre.shape[-1])[:1] + directions[:1])
@@ -24,7 +25,7 @@ def on_rays(f: Function, centre: Tensor, directions: Tensor) -> OnRays | None:
     return restricted
 
 
-def _same_terms(restricted: OnRays, there: Tensor, share: float) -> bool:
+def _same_terms(restricted: rays.OnRays, there: Tensor, share: float) -> bool:
     """Whether the value at radius one on the first ray is `there` (1,) up to a share of f elsewhere on it.
 
     Where f is about zero its terms cancel, and two ways to add them differ by the rounding of the terms.
