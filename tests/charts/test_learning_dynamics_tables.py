@@ -51,6 +51,8 @@ def test_the_finding_counts_each_method() -> None:
         "on MNIST with 3 layers 3 of 4 ICNN + init; on MNIST with 5 layers 3 of 4 ICNN + init, no ICNN."
     )
     learning = LEFT.dropna()
+    few = pd.concat([LEFT, learning.assign(method="ICNN + skip")])
+    assert tables.left_in_words(few).endswith("on MNIST all 3 ICNN + skip, 3 of 4 ICNN + init, no ICNN.")
     both = pd.concat([learning, learning.assign(method="ICNN + skip")])
     assert tables.left_in_words(both).endswith("on MNIST all ICNN + init and ICNN + skip.")
 

@@ -108,10 +108,13 @@ def left_in_words(left: pd.DataFrame) -> str:
 
 
 def _counted(runs: pd.DataFrame) -> str:
-    """``all non-convex and ICNN + skip, 7 of 10 ICNN + init, no ICNN``: the methods of these runs."""
+    """``all non-convex, all 3 ICNN + skip, 7 of 10 ICNN + init, no ICNN``: the methods of these runs."""
     counts = runs.groupby("method", sort=False)["left"].agg(["count", "size"])
     every, none = counts["count"] == counts["size"], counts["count"] == 0
-    parts = [f"all {_list(list(counts.index[every]))}"] if every.any() else []
+    parts = [
+        f"all {'' if size == counts['size'].max() else f'{size} '}{_list(list(group.index))}"
+        for size, group in counts[every].groupby("size", sort=False)
+    ]
     parts += [f"{count} of {size} {name}" for name, count, size in counts[~(every | none)].itertuples()]
     parts += [f"no {_list(list(counts.index[none]), 'or')}"] if none.any() else []
     return ", ".join(parts)
