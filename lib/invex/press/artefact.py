@@ -86,7 +86,8 @@ def save_figure(figure: Figure, folder: Path, name: str, *, quick: bool) -> list
     if quick:
         figure.draw_without_rendering()
         box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()  # both in inches
-        place = {"x": box.x0 / width, "y": (box.y1 + 0.06) / height, "va": "bottom"}
+        # below: a legend above the panels would follow the upper edge of the picture into it
+        place = {"x": box.x0 / width, "y": (box.y0 - 0.06) / height, "va": "top"}
         figure.text(**place, s=QUICK_LABEL, fontsize="small", style="italic", color=style.MUTED)
     text = io.StringIO()
     tight: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04}
