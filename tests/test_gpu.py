@@ -119,6 +119,18 @@ def test_sampling_grids_and_the_minimum_stay_on_the_gpu() -> None:
     centre = minimum(bowl, torch.zeros(3, dtype=torch.float64, device="cuda"))
     here = LevelSet(bowl, centre.value + 1.0, centre.point, tolerance=1e-9)
     drawn = here.sample(100, generator=Generator("cuda").manual_seed(0))
-    for points in (drawn, here.grid(5, 8).flatten(0, 1)):
+    path, walk = here.geodesic(drawn[0], drawn[1], 9), here.walk(drawn[0], 5, 0.1, direction=drawn[1])
+    for points in (drawn, here.grid(5, 8).flatten(0, 1), path, walk):
         assert points.device.type == "cuda"
         assert (bowl(points) - here.level).abs().max() <= 1e-6
+
+
+def test_long_sets_and_kinks_stay_on_the_gpu() -> None:
+    stretch = torch.tensor([100.0, 10.0, 1.0], dtype=torch.float64, device="cuda")
+    long = LevelSet(lambda z: (z / stretch).square().sum(1), 1.0, torch.zeros_like(stretch))
+    drawn = long.sample(300, generator=Generator("cuda").manual_seed(0))
+    assert drawn.device.type == "cuda"
+    assert (long.f(drawn) - 1).abs().max() <= 1e-6
+    lowest = minimum(lambda z: (z - 1).abs().sum(1), torch.zeros_like(stretch))
+    assert lowest.point.device.type == "cuda"
+    assert (lowest.point - 1).abs().max() <= 1e-6

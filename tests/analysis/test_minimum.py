@@ -160,6 +160,12 @@ def test_a_maximum_of_planes_has_the_value_of_the_linear_programme(pieces: int, 
     assert found.gap < 1e-5
 
 
+@pytest.mark.parametrize("start", [0.0, 0.7])
+def test_kinks_alone_that_have_no_second_derivative_at_all(start: float) -> None:
+    for f in (lambda z: (z - 1).abs().sum(1), lambda z: (z - 1).norm(dim=1), lambda z: (z - 1).abs().amax(1)):
+        assert (minimum(f, zeros(3) + start).point - 1).abs().max() < 1e-8
+
+
 def test_a_kink_among_curves() -> None:
     """|z1| + |z2| + (z1 - 2)^2 / 2 + (z2 - 1/2)^2 / 2 has its minimum at (1, 0)."""
     at = torch.tensor([2.0, 0.5]).double()
