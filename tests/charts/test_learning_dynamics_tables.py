@@ -44,15 +44,20 @@ def test_departures_in_words() -> None:
 
 
 def test_the_finding_counts_each_method() -> None:
-    said = "Below the loss of guessing come on MNIST 3 of 4 ICNN + init, no ICNN."
+    said = "Below the loss of guessing come on MNIST 3 of 4 ICNN + init, none of 2 ICNN."
     assert tables.left_in_words(LEFT) == said
     shallow = LEFT[LEFT["method"] == "ICNN + init"].assign(hidden=3)
     assert tables.left_in_words(pd.concat([LEFT, shallow])).endswith(
-        "on MNIST with 3 layers 3 of 4 ICNN + init; on MNIST with 5 layers 3 of 4 ICNN + init, no ICNN."
+        "on MNIST with 3 layers 3 of 4 ICNN + init; "
+        "on MNIST with 5 layers 3 of 4 ICNN + init, none of 2 ICNN."
     )
     learning = LEFT.dropna()
     few = pd.concat([LEFT, learning.assign(method="ICNN + skip")])
-    assert tables.left_in_words(few).endswith("on MNIST all 3 ICNN + skip, 3 of 4 ICNN + init, no ICNN.")
+    assert tables.left_in_words(few).endswith(
+        "on MNIST all 3 ICNN + skip, 3 of 4 ICNN + init, none of 2 ICNN."
+    )
+    idle = pd.concat([few, LEFT[LEFT["method"] == "ICNN"].head(1).assign(method="shift")])
+    assert tables.left_in_words(idle).endswith("3 of 4 ICNN + init, none of 2 ICNN, none of 1 shift.")
     both = pd.concat([learning, learning.assign(method="ICNN + skip")])
     assert tables.left_in_words(both).endswith("on MNIST all ICNN + init and ICNN + skip.")
 

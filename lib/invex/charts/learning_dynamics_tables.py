@@ -111,13 +111,21 @@ def _counted(runs: pd.DataFrame) -> str:
     """``all non-convex, all 3 ICNN + skip, 7 of 10 ICNN + init, no ICNN``: the methods of these runs."""
     counts = runs.groupby("method", sort=False)["left"].agg(["count", "size"])
     every, none = counts["count"] == counts["size"], counts["count"] == 0
+    most = counts["size"].max()
     parts = [
-        f"all {'' if size == counts['size'].max() else f'{size} '}{_list(list(group.index))}"
-        for size, group in counts[every].groupby("size", sort=False)
+        f"all {'' if size == most else f'{size} '}{_list(names)}" for size, names in _by_size(counts[every])
     ]
     parts += [f"{count} of {size} {name}" for name, count, size in counts[~(every | none)].itertuples()]
-    parts += [f"no {_list(list(counts.index[none]), 'or')}"] if none.any() else []
+    parts += [
+        f"no {_list(names, 'or')}" if size == most else f"none of {size} {_list(names, 'or')}"
+        for size, names in _by_size(counts[none])
+    ]
     return ", ".join(parts)
+
+
+def _by_size(counts: pd.DataFrame) -> list[tuple[int, list[str]]]:
+    """Methods by how many runs they have."""
+    return [(size, list(group.index)) for size, group in counts.groupby("size", sort=False)]
 
 
 def best_in_words(runs: pd.DataFrame) -> str:
