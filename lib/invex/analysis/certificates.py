@@ -14,6 +14,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from invex.analysis.gradients import values_and_gradients
+
 Function = Callable[[Tensor], Tensor]
 
 
@@ -149,15 +151,6 @@ def certify(
     return Evidence(stationary, sub_levels, Crossings(torch.cat(counts)), curvature(f, inside))
 
 
-def gradients(function: Function, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Values (n,) and gradients (n, d) at points (n, d)."""
-    with torch.enable_grad():
-        x = points.detach().requires_grad_()
-        values = function(x).reshape(len(points))
-        (gradient,) = torch.autograd.grad(values.sum(), x)
-    return values.detach(), gradient
-
-
 def hessians(function: Function, points: Tensor) -> Tensor:
     """Hessians (n, d, d) at points (n, d), by differentiating twice."""
     with torch.enable_grad():
@@ -176,7 +169,7 @@ def descend(function: Function, starts: Tensor, *, steps: int = 100, tolerance: 
     x = starts.clone()
     active = torch.arange(len(x), device=x.device)
     for _ in range(steps):
-        values, gradient = gradients(function, x[active])
+        values, gradient = values_and_gradients(function, x[active])
         moving = gradient.norm(dim=1) > tolerance
         active, values, gradient = active[moving], values[moving], gradient[moving]
         if not len(active):
@@ -217,9 +210,9 @@ def stationary_points(function: Function, starts: Tensor, *, apart: float) -> St
         apart: distance from the minimum within which a small gradient is its own.
     """
     ends = descend(function, starts)
-    values, gradient = gradients(function, ends)
+    values, gradient = values_and_gradients(function, ends)
     point = ends[values.argmin()]
-    _, at_start = gradients(function, starts)
+    _, at_start = values_and_gradients(function, starts)
     far = (starts - point).norm(dim=1) > apart
     return StationaryPoints(
         point,

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invex.analysis.gradients import values_and_gradients
 from invex.analysis.radius import PRECISION, radius
-from invex.analysis.rays import Box, Function, flat
+from invex.analysis.rays import Box, Function
 
 
 def normals(f: Function, points: Tensor, chunk: int = 8192) -> Tensor:
@@ -17,17 +18,9 @@ def normals(f: Function, points: Tensor, chunk: int = 8192) -> Tensor:
 
 def _values_and_normals(f: Function, points: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
     """f (n,) and the unit normals (n, d) of its level sets at points (n, d), n > 0."""
-    values, gradients = zip(*(_value_and_gradient(f, part) for part in points.split(chunk)), strict=True)
+    values, gradients = zip(*(values_and_gradients(f, part) for part in points.split(chunk)), strict=True)
     gradient = torch.cat(gradients)
     return torch.cat(values), gradient / gradient.norm(dim=1, keepdim=True)
-
-
-def _value_and_gradient(f: Function, points: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.enable_grad():
-        z = points.detach().requires_grad_()
-        values = flat(f(z))
-        (gradient,) = torch.autograd.grad(values.sum(), z)
-    return values.detach(), gradient
 
 
 def directions(n: int, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
