@@ -109,7 +109,7 @@ def test_rows_are_printed_and_recorded_with_their_hardware(book: Book) -> None:
     assert row["case"] == "n=10 full=True"
     assert "cores" in records.runs[0].provenance["device"]
     assert not records.stale
-    assert benches.keep(book, "tiny", [row], True, "cpu", 1.0).parent.glob("*.json")
+    benches.keep(book, "tiny", [row], True, "cpu", 1.0)
     assert len(benches.recorded("tiny", book).runs) == 1
 
 
@@ -119,6 +119,19 @@ def test_a_record_of_other_code_is_stale(book: Book) -> None:
     assert not benches.recorded("tiny", book).stale
     (book.root / "benchmarks" / "tiny.py").write_text(TINY.replace("to_angles", "from_angles"))
     assert benches.recorded("tiny", book).stale == ["benchmarks.tiny"]
+
+
+def test_verify_names_a_bench_that_changed_since_it_was_recorded(book: Book) -> None:
+    path = benches.keep(book, "tiny", list(benches.rows(book, "tiny")), True, "cpu", 1.0)
+
+    def stale() -> dict[str, list[str]]:
+        return json.loads(CliRunner().invoke(app, ["verify", "--json"]).stdout)["stale"]
+
+    assert stale() == {}
+    (book.root / "benchmarks" / "tiny.py").write_text(TINY.replace("to_angles", "from_angles"))
+    assert stale() == {f"bench-tiny/{path.stem}": ["benchmarks.tiny"]}
+    path.write_text(path.read_text().replace("tiny", "tidy", 1))
+    assert stale() == {}  # it is damaged, which is another finding
 
 
 def test_a_failed_check_ends_with_code_1_and_records_nothing(book: Book) -> None:

@@ -148,15 +148,20 @@ class Store:
         """
         return (read(path) for path in self.paths(experiment))
 
+    def readable(self, experiment: str = "*") -> Iterator[Record]:
+        """As `all`, without the files that cannot be read."""
+        for path in self.paths(experiment):
+            with suppress(CorruptRecord):
+                yield read(path)
+
     def stale(self, experiment: str = "*") -> dict[str, list[str]]:
         """Readable records that other code than today's made: "experiment/digest" -> what changed since."""
         found = {}
         today = cache(_today)
-        for path in self.paths(experiment):
-            with suppress(CorruptRecord):
-                code = read(path).provenance["code"]
-                if names := changed(code["functions"], today(code["module"])):
-                    found[f"{path.parent.name}/{path.stem}"] = names
+        for item in self.readable(experiment):
+            code = item.provenance["code"]
+            if names := changed(code["functions"], today(code["module"])):
+                found[f"{item.experiment}/{item.digest}"] = names
         return found
 
     def verify(self, experiment: str = "*") -> list[str]:

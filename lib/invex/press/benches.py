@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,26 @@ def recorded(name: str, book: Book | None = None) -> Records:
     book = book or Book.find()
     items = sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"])
     runs = list({item.config["hardware"]: item for item in items}.values())
-    # a record made on 3.12 may name the digest of that version's dump
-    versions = ((3, 11), (3, 12)) if runs and _file(book, name).is_file() else ()
-    today = {code_of(book, name, version).digest for version in versions}
+    today = _today(book, name) if runs and _file(book, name).is_file() else set()
     changed = any(run.provenance["code"]["digest"] not in today for run in runs)
-    stale = [f"benchmarks.{name}"] if changed else []
-    return Records(f"bench-{name}", runs, [as_dict(Bench(name, True, "any", "cpu"))], stale)
+    expected = [as_dict(Bench(name, True, "any", "cpu"))]
+    return Records(f"bench-{name}", runs, expected, [f"benchmarks.{name}"] if changed else [])
+
+
+def stale(book: Book, store: Store, experiment: str = "*") -> dict[str, list[str]]:
+    """Readable records of benches that other code than today's made: "bench-name/digest" -> its module."""
+    known = {f"bench-{name}": name for name in names(book)}
+    today = cache(partial(_today, book))
+    return {
+        f"{item.experiment}/{item.digest}": [item.provenance["code"]["module"]]
+        for item in store.readable(experiment)
+        if item.experiment in known and item.provenance["code"]["digest"] not in today(known[item.experiment])
+    }
+
+
+def _today(book: Book, name: str) -> set[str]:
+    """Digests of a bench as it stands; a record made on Python 3.12 may name that of its own dump."""
+    return {code_of(book, name, version).digest for version in ((3, 11), (3, 12))}
 
 
 def all_recorded(*, measure: bool = False, device: str = "cpu") -> Records:

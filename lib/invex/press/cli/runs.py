@@ -1,6 +1,7 @@
 """`invex record`, `verify`, `data`, `doctor`: thin over lab and data, which are imported when called."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from rich.markup import escape
 
 from invex.lab import experiments, provenance
 from invex.lab.errors import one_of
-from invex.press.book import Book
+from invex.press.book import Book, BookNotFoundError
 from invex.press.cli.common import AsJson, err, out, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -71,8 +72,12 @@ def verify(
 
     Exit code 1 if a record is damaged, edited or misnamed; stale records are reported only.
     """
+    from invex.press import benches
+
     store = _store(records)
     problems, stale = store.verify(experiment), store.stale(experiment)
+    with suppress(BookNotFoundError):  # benches are files of a book
+        stale |= benches.stale(Book.find(), store, experiment)
     count = len(store.paths(experiment))
     if as_json:
         print_json({"records": count, "problems": problems, "stale": stale})
