@@ -150,7 +150,7 @@ def test_the_pages_lead_to_every_artefact_that_is_shown(book: Book, made: Path) 
         "0.51",
         "b, then a ~ c",
         "b, then c, then a",
-        "≤\N{NO-BREAK SPACE}0",
+        "holds if ≤\N{NO-BREAK SPACE}0",
         "The book's own figures",
     ):
         assert text in table
