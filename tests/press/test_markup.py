@@ -19,6 +19,7 @@ METHODS = pd.DataFrame(
         (0.5, None, "0.5"), (-1.5e-7, None, f"\N{MINUS SIGN}1.5{TIMES}10⁻⁷"), (13935, None, "13,935"),
         (2132.13, None, "2,132"), (0.4967, 2, "0.50"), (["a", ["b", "c"]], None, "a, then b ~ c"),
         (True, None, "yes"),
+        (-0.004, 2, "0.00"),
         ({"a": 1.0, "b": 2}, None, "a 1, b 2"), ("text", None, "text"), (float("nan"), None, "nan"),
     ],
 )  # fmt: skip
@@ -28,6 +29,10 @@ def test_numbers_read_as_in_print(value: object, digits: int | None, text: str) 
 
 def test_hyphens_and_ranges_are_no_minus() -> None:
     assert typeset("ICNN-3, 5-7, x-1, -.4") == "ICNN-3, 5-7, x-1, \N{MINUS SIGN}.4"
+
+
+def test_a_number_and_its_per_cent_sign_stay_on_one_line() -> None:
+    assert typeset("95 % of 12 %") == "95\N{NO-BREAK SPACE}% of 12\N{NO-BREAK SPACE}%"
 
 
 @given(st.floats(1e-6, 1e3), st.floats(-1e3, 1e3))

@@ -35,7 +35,7 @@ def number(value: Any, digits: int | None = None) -> str:
     if not isinstance(value, float):
         return str(value)
     if digits is not None and digits < 7:
-        return typeset(f"{value:,.{digits}f}")
+        return typeset(f"{value:z,.{digits}f}")
     return typeset(f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}")
 
 
@@ -44,9 +44,10 @@ TIMES = f"{SPACE}×{SPACE}"
 
 
 def typeset(text: str) -> str:
-    """Write ``-1e-07`` as a reader expects it: true minus and a power of ten."""
+    """Write ``-1e-07`` as a reader expects it: true minus, a power of ten; a number keeps its per cent."""
     raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
     text = re.sub(r"(?<=\d)e([+-]\d+)", lambda e: f"{TIMES}10{str(int(e[1])).translate(raised)}", text)
+    text = re.sub(r"(?<=\d) (?=%)", SPACE, text)
     return re.sub(r"(?<![\w-])-(?=\.?\d)", "\N{MINUS SIGN}", text)
 
 
