@@ -76,6 +76,16 @@ def test_a_tables_intervals_stand_in_the_cell_of_their_value() -> None:
     assert {cell.get_text() for cell in found.select("th.ix-num")} == {"AUC", "runs"}
 
 
+def test_what_it_takes_to_name_a_row_stands_in_the_first_column_where_there_is_room_for_one() -> None:
+    deep = pd.DataFrame({"data": ["a", "a"], "layers": [3, 5], "method": ["x", "x"], "loss": [0.1, 0.2]})
+    rows = cells(None, deep).select("tr")
+    assert [row.select_one(".ix-naming").get_text() for row in rows] == ["layers", "3", "5"]
+    assert [row.select_one("[data-rest]")["data-rest"] for row in rows] == ["layers", "3", "5"]
+    assert rows[1].select_one("td.ix-num.ix-naming").get_text() == "3"
+    assert not cells(None).select(".ix-naming, [data-rest]")  # one column is enough
+    assert not cells(None, pd.concat([deep, deep])).select(".ix-naming, [data-rest]")  # not even all are
+
+
 def test_a_value_near_the_end_of_its_interval_keeps_its_digits() -> None:
     lopsided = pd.DataFrame({"loss": [0.047], "loss low": [0.038], "loss high": [1.2]})
     assert cells(None, lopsided).select("tr")[1].get_text(" ", strip=True) == "0.047 0.038 to 1.200"

@@ -193,7 +193,7 @@ def test_the_first_column_stays_while_a_table_scrolls(browser: Any, site: Path, 
     look = (
         "(cells, box) => cells.map(cell => ["
         "cell.getBoundingClientRect().left - box.getBoundingClientRect().left,"
-        " getComputedStyle(cell).backgroundColor, getComputedStyle(cell, '::after').opacity])"
+        " getComputedStyle(cell).backgroundColor, getComputedStyle(cell, '::before').opacity])"
     )
     box = page.locator(".ix-scroll[tabindex]").first
     cells = box.locator("tr > :first-child")

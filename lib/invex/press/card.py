@@ -26,7 +26,7 @@ class Html:
 
 @dataclass(frozen=True)
 class Interactive:
-    """A script of ``book/_static/interactives`` and its data; where it does not run, the static figure stays.
+    """A script of ``book/interactives`` and its data; where it does not run, the static figure stays.
 
     The script is a classic one, loaded by this page alone, that calls
     ``invex.interactive("pointer.js", (stage, data, theme) => {...})`` with its own file name: ``stage`` is an
@@ -68,6 +68,8 @@ def _file_label(ending: str) -> str:
 def table(frame: pd.DataFrame, digits: int | Mapping[str, int] | None, best: Mapping[str, str] | None) -> str:
     """Return a table, numbers right-aligned; columns ``x low`` and ``x high`` become the interval of ``x``.
 
+    Where it takes several columns to name a row, a narrow page shows their contents in the first.
+
     ``digits`` (of all columns, or by column) None shows as many as the interval supports. ``best`` (column ->
     "min" or "max") is set in bold only where its interval lies clear of every other row's.
     """
@@ -79,7 +81,13 @@ def table(frame: pd.DataFrame, digits: int | Mapping[str, int] | None, best: Map
     rows = [
         [(*_cell(frame, row, c, places[c]), (row, c) in bold) for c in shown] for row in range(len(frame))
     ]
-    return html("card", "table", columns, rows)
+    return html("card", "table", columns, rows, _naming(frame[shown]))
+
+
+def _naming(frame: pd.DataFrame) -> int:
+    """Return how many columns, from the left, tell the rows apart; one where not even all of them do."""
+    counts = range(1, frame.shape[1] + 1)
+    return next((k for k in counts if not frame.iloc[:, :k].duplicated().any()), 1)
 
 
 def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None) -> tuple[str, str]:
