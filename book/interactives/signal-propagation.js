@@ -16,8 +16,9 @@
 
   function number(value) {
     if (value === null) return "–";
-    const size = Math.abs(value);
-    const text = size >= 1e4 ? value.toExponential(0).replace("e+", " × 10^") : size >= 100 ? value.toFixed(0) : value.toFixed(2);
+    const size = Math.abs(value), raised = (power) => [...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
+    const text = size >= 1e4 ? value.toExponential(0).replace(/e\+(\d+)/, (_, power) => ` × 10${raised(power)}`)
+      : value.toFixed(size >= 100 ? 0 : 2);
     return text.replace(/^-/, "−").replace(/^−0\.00$/, "0.00");
   }
 

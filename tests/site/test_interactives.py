@@ -41,7 +41,8 @@ def cells(stage: Any) -> list[list[float]]:
 
 
 def number(text: str) -> float:
-    return float(text.replace("\N{MINUS SIGN}", "-").replace(" × 10^", "e"))
+    lowered = text.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789"))
+    return float(lowered.replace("\N{MINUS SIGN}", "-").replace(" × 10", "e"))
 
 
 def settings(stage: Any) -> tuple[float, int, int]:
