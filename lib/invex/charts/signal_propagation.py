@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from invex.charts.style import METHOD_COLOURS, MUTED, WIDE, WIDTH, label_ends, paper_line
 
 POSITIVE, NEGATIVE = (0.76, 0.25, 0.04), (0.04, 0.37, 0.66)
-BLUE, ORANGE, GREEN, GREY = (METHOD_COLOURS[k] for k in ("ICNN + init", "ICNN", "ICNN + skip", "non-convex"))
+BLUE, ORANGE, PURPLE, GREY = (METHOD_COLOURS[k] for k in ("ICNN + init", "ICNN", "ICNN + skip", "non-convex"))
 NAMES = {"mean": "mean", "variance": "variance", "correlation": "correlation of features"}
 
 
@@ -69,7 +69,7 @@ def fixed_points(rows: pd.DataFrame) -> Figure:
     figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.7))
     slopes = sorted(rows["slope"].unique())
     for axes, (moment, part) in zip(panels, rows.groupby("moment", sort=False), strict=True):
-        for shift, (slope, colour) in enumerate(zip(slopes, (BLUE, ORANGE, GREEN), strict=True)):
+        for shift, (slope, colour) in enumerate(zip(slopes, (BLUE, ORANGE, PURPLE), strict=True)):
             own = part[part["slope"] == slope]
             axes.errorbar(
                 own["width"] * 1.12 ** (shift - 1), own["measured"], 2 * own["error"],
@@ -156,7 +156,7 @@ def convolution(by_lag: pd.DataFrame, by_spread: pd.DataFrame) -> Figure:
         left.plot(own["lag"], own["expected"], styles[spread], color=colour)
         left.errorbar(own["lag"], own["measured"], 2 * own["error"], fmt="o", color=colour, markersize=4)
     left.annotate("same channel", (1.45, 0.72), color=BLUE, fontsize="small")
-    left.annotate("two channels", (0.06, 0.25), color=ORANGE, fontsize="small")
+    left.annotate("two channels", (0.06, 0.03), color=ORANGE, fontsize="small")
     left.set(xlabel="lag of positions", title="covariance after one layer", ylim=(-0.05, 1.05))
     for name, colour in (("variance", BLUE), ("correlation", ORANGE)):
         right.plot(by_spread["spread"], by_spread[name], color=colour, marker="o", label=name)
