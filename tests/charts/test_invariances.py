@@ -82,6 +82,15 @@ def test_choices_take_medians_and_extremes_and_leave_failures_out():
     assert charts.choices_in_words(table.tail(1)) == "RMSE 0.300 (b)."
 
 
+def test_a_caption_says_what_rows_are_made_of_and_which_runs_have_none():
+    names, rows = {"rmse": "RMSE"}, {"choice": ["a", "a", "b"], "rmse": [0.1, 0.2, None]}
+    metrics = pd.DataFrame(rows | {"failed": ["", "", "no minimum"]})
+    said = charts.runs_in_words(metrics, charts.choices(metrics, names))
+    assert said == "medians over n seeds, and the extremes of the RMSE. Failed: b (no minimum)."
+    once = metrics.head(1)
+    assert charts.runs_in_words(once, charts.choices(once, names)) == "one seed each."
+
+
 def test_extremes_of_single_runs_are_left_out():
     metrics = pd.DataFrame({"choice": ["a", "b"], "rmse": [0.1, 0.2], "failed": ["", ""]})
     assert list(charts.choices(metrics, {"rmse": "RMSE"})) == ["choice", "RMSE", "n"]

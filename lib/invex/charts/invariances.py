@@ -102,13 +102,9 @@ def pointer(curve: pd.DataFrame, rays: pd.DataFrame, minimum: pd.Series) -> Figu
         axes.plot(
             *minimum[list(space)], "o", color=BLUE, markersize=7, markeredgecolor=INK, markeredgewidth=0.8
         )
+    centre = minimum[list(LATENT)].to_numpy()
     for number, ray in rays.groupby("ray"):
-        _number(
-            panels[0],
-            ray[list(LATENT)].iloc[-1].to_numpy(),
-            minimum[list(LATENT)].to_numpy(),
-            str(number + 1),
-        )
+        _number(panels[0], ray[list(LATENT)].iloc[-1].to_numpy(), centre, str(number + 1))
     _frame(panels[0], curve[list(LATENT)].to_numpy(), margin=0.2)
     panels[1].set(xlim=LIMITS[0], ylim=LIMITS[1], aspect="equal")
     return figure
@@ -220,6 +216,14 @@ def choices_in_words(table: pd.DataFrame) -> str:
     if len(table) == 1:
         return f"{metric} {best[metric]:.3f} ({best['choice']})."
     return f"{metric} from {best[metric]:.3f} ({best['choice']}) to {worst[metric]:.3f} ({worst['choice']})."
+
+
+def runs_in_words(metrics: pd.DataFrame, table: pd.DataFrame) -> str:
+    """What a row of `choices` is made of, and which runs failed, which have no row, with the reasons."""
+    several = f"medians over n seeds, and the extremes of the {table.columns[1]}"
+    failed = metrics[metrics["failed"] != ""].groupby("choice", sort=False)["failed"]
+    lost = "; ".join(f"{choice} ({reasons.iloc[0]})" for choice, reasons in failed)
+    return f"{several if (table['n'] > 1).any() else 'one seed each'}.{f' Failed: {lost}.' if lost else ''}"
 
 
 def pointer_data(curves: Curves, minimum: pd.Series, every: int, side: float) -> dict[str, Any]:
