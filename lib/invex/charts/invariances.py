@@ -54,6 +54,10 @@ def _frame(axes: Axes, points: np.ndarray, margin: float = 0.12) -> None:
     axes.set_aspect("equal")
 
 
+def _stationary(axes: Axes, place: pd.Series) -> None:
+    axes.plot(*place, "o", color=BLUE, markersize=7, markeredgecolor=INK, markeredgewidth=0.8)
+
+
 def _square(axes: Axes) -> None:
     """The square that the training points come from."""
     corners = SQUARE * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
@@ -74,9 +78,7 @@ def level_curve(points: pd.DataFrame, curve: pd.DataFrame, minimum: pd.Series) -
         across, up = points[list(space)].T.to_numpy()
         drawn = axes.scatter(across, up, c=points["y"], s=5, cmap=_colours(), norm=colours, lw=0)
         axes.plot(*_closed(curve, space).T, color=ORANGE, linewidth=2.2)
-        axes.plot(
-            *minimum[list(space)], "o", color=BLUE, markersize=7, markeredgecolor=INK, markeredgewidth=0.8
-        )
+        _stationary(axes, minimum[list(space)])
     panels[0].set(xlim=LIMITS[0], ylim=(-0.45, 0.75), aspect="equal")
     _frame(panels[1], curve[list(LATENT)].to_numpy(), margin=0.3)
     figure.colorbar(drawn, ax=panels, label="property $y$", shrink=0.75, aspect=30, pad=0.02)
@@ -92,27 +94,23 @@ def pointer(curve: pd.DataFrame, rays: pd.DataFrame, minimum: pd.Series) -> Figu
         minimum: their common origin.
     """
     figure, *panels = _panels(LATENT, INPUT)
-    count = rays["ray"].nunique()
+    last = max(rays["ray"].max(), 1)
     for axes, space in zip(panels, (LATENT, INPUT), strict=True):
         axes.plot(*_closed(curve, space).T, color=INK, linewidth=1.6)
         for number, ray in rays.groupby("ray"):
-            colour = _colours()(int(number) / max(count - 1, 1))
-            axes.plot(*ray[list(space)].T.to_numpy(), color=colour, linewidth=1.3)
-            axes.plot(*ray[list(space)].iloc[-1], "o", color=colour, markersize=5)
-        axes.plot(
-            *minimum[list(space)], "o", color=BLUE, markersize=7, markeredgecolor=INK, markeredgewidth=0.8
-        )
-    centre = minimum[list(LATENT)].to_numpy()
-    for number, ray in rays.groupby("ray"):
-        _number(panels[0], ray[list(LATENT)].iloc[-1].to_numpy(), centre, str(number + 1))
+            points, colour = ray[list(space)].to_numpy(), _colours()(int(number) / last)
+            axes.plot(*points.T, color=colour, linewidth=1.3)
+            axes.plot(*points[-1], "o", color=colour, markersize=5)
+            if space == LATENT:
+                _number(axes, points[-1], minimum[list(space)].to_numpy(), str(number + 1))
+        _stationary(axes, minimum[list(space)])
     _frame(panels[0], curve[list(LATENT)].to_numpy(), margin=0.2)
     panels[1].set(xlim=LIMITS[0], ylim=LIMITS[1], aspect="equal")
     return figure
 
 
 def _number(axes: Axes, tip: np.ndarray, centre: np.ndarray, text: str) -> None:
-    away = (tip - centre) / np.linalg.norm(tip - centre)
-    offset = tuple(10 * away)
+    offset = tuple(10 * (tip - centre) / np.linalg.norm(tip - centre))
     axes.annotate(
         text, tuple(tip), xytext=offset, textcoords="offset points", ha="center", va="center", color=MUTED
     )
@@ -132,9 +130,7 @@ def level_curves(curves: pd.DataFrame, minimum: pd.Series) -> Figure:
         lines = [_closed(curve, space) for _, curve in curves.groupby("level")]
         drawn = LineCollection(lines, array=levels, cmap=_colours(), norm=colours, linewidths=1.8)
         axes.add_collection(drawn)
-        axes.plot(
-            *minimum[list(space)], "o", color=BLUE, markersize=6, markeredgecolor=INK, markeredgewidth=0.8
-        )
+        _stationary(axes, minimum[list(space)])
     _frame(panels[0], curves[list(LATENT)].to_numpy())
     _square(panels[1])
     floor = np.linspace(-0.4, 0.4, 201)
