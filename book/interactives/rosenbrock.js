@@ -59,7 +59,7 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
   const tip = element(input.inside, "circle", { r: 7 });
   const handle = element(latent.svg, "circle", {
     r: 10, tabindex: 0, role: "slider", "aria-label": "angle of the pointer", "aria-valuemin": 0, "aria-valuemax": 359,
-    style: "cursor:grab;touch-action:none",
+    style: "cursor:grab",
   });
 
   const controls = element(stage, "div", { style: "display:flex;flex-wrap:wrap;gap:.4rem 1.2rem;align-items:center;font-size:.9rem;margin-top:.4rem" });
@@ -162,6 +162,7 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
     turn(event);
     event.preventDefault();
   });
+  handle.addEventListener("touchstart", (event) => event.preventDefault()); /* or the page scrolls: touch-action does not hold for a shape */
   latent.svg.addEventListener("pointermove", (event) => { if (latent.svg.hasPointerCapture(event.pointerId)) turn(event); });
   handle.addEventListener("keydown", (event) => {
     const steps = { ArrowLeft: 3, ArrowUp: 3, ArrowRight: -3, ArrowDown: -3, PageUp: 30, PageDown: -30, Home: -state.angle / TURN * 360 };

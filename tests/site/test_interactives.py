@@ -16,9 +16,11 @@ from invex.nn.initialise import principled
 pytestmark = pytest.mark.browser
 
 
-def opened(browser: Any, site: Path, page: str, figure: str) -> tuple[Any, Any, dict[str, Any]]:
+def opened(
+    browser: Any, site: Path, page: str, figure: str, width: int = 1400, touch: bool = False
+) -> tuple[Any, Any, dict[str, Any]]:
     """A page of the site, the stage of an interactive on it, and the interactive's data."""
-    tab = browser.new_page(viewport={"width": 1400, "height": 900})
+    tab = browser.new_page(viewport={"width": width, "height": 900}, has_touch=touch)
     tab.goto((site / page).as_uri())
     data = json.loads(tab.locator(f"#{figure}-data").text_content())
     stage = tab.locator(f"#{figure} .ix-stage")
@@ -193,3 +195,20 @@ def test_the_level_moves_the_pointer_out_and_in(pointer: Pointer) -> None:
     assert pointer.level < level
     assert pointer.polar()[0] < radius
     check(pointer)
+
+
+def test_a_finger_turns_the_pointer_and_does_not_scroll_the_page(browser: Any, site: Path) -> None:
+    tab, stage, data = opened(
+        browser, site, "invariances/rosenbrock.html", "nesterov2022-fig2", width=390, touch=True
+    )
+    pointer, finger = Pointer(stage, data), tab.context.new_cdp_session(tab)
+    pointer.panels["z"].scroll_into_view_if_needed()
+    (x, y), centre = pointer.pixel(pointer.drawn("z")), pointer.pixel(np.array(data["minimum"]["z"]))
+    before = tab.evaluate("scrollY")
+    for kind, up in [("Start", 0), *(("Move", 10 * step) for step in range(1, 9)), ("End", 80)]:
+        points = [] if kind == "End" else [{"x": x, "y": y - up}]
+        finger.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    turned = math.degrees(math.atan2(centre[1] - (y - 80), x - centre[0])) % 360
+    assert pointer.angle == pytest.approx(turned, abs=1)
+    assert tab.evaluate("scrollY") == before
+    tab.close()
