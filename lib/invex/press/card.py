@@ -85,9 +85,10 @@ def table(frame: pd.DataFrame, digits: int | Mapping[str, int] | None, best: Map
 
 
 def _naming(frame: pd.DataFrame) -> int:
-    """Return how many columns, from the left, tell the rows apart; one where not even all of them do."""
-    counts = range(1, frame.shape[1] + 1)
-    return next((k for k in counts if not frame.iloc[:, :k].duplicated().any()), 1)
+    """Return how many columns, from the left, tell the rows apart; at most those before any float."""
+    floats = [dtype.kind == "f" for dtype in frame.dtypes]
+    most = max([*floats, True].index(True), 1)
+    return next((k for k in range(1, most) if not frame.iloc[:, :k].duplicated().any()), most)
 
 
 def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None) -> tuple[str, str]:
