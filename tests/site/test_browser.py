@@ -203,3 +203,17 @@ def test_the_first_column_stays_while_a_table_scrolls(browser: Any, site: Path, 
     assert box.evaluate(move, 0) == 0
     assert cells.evaluate_all(look, box.element_handle()) == [[0, ground, "0"]] * cells.count()
     page.context.close()
+
+
+@pytest.mark.parametrize("size", ["phone", "wide"])
+def test_the_columns_that_name_a_row_are_one_on_a_phone(browser: Any, site: Path, size: str) -> None:
+    page, _ = opened(browser, "light", size)
+    visit(page, site, "initialisation/learning-dynamics.html")
+    table = page.locator("#hoedt2023-fig2-precision table")  # a method and the products of a row
+    added = "cell => getComputedStyle(cell, '::after').content"
+    names = table.locator("tbody .ix-naming")
+    assert names.count() == 8
+    assert [cell.is_visible() for cell in names.all()] == [size == "wide"] * 8
+    shown = [cell.evaluate(added) for cell in table.locator("tbody tr > :first-child").all()]
+    assert shown == (["none"] * 8 if size == "wide" else [f'"{text}"' for text in names.all_text_contents()])
+    page.context.close()
