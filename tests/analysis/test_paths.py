@@ -56,6 +56,14 @@ def test_the_arc_of_a_long_ellipse(n: int) -> None:
     assert gaps == pytest.approx([exact / (n - 1)] * (n - 1), rel=5e-3)
 
 
+def test_near_directions_in_float32_are_not_overrun() -> None:
+    """On a thin ellipse; the difference of the directions is one of numbers that are nearly equal."""
+    axes, ends = torch.tensor([1.0, 1e-4]), ((0.22398514, 9.7459254e-5), (0.55472964, 8.3203071e-5))
+    level_set = LevelSet(lambda z: (z / axes).square().sum(1), 1.0, torch.zeros(2))
+    path = level_set.geodesic(*torch.tensor(ends), 40)
+    assert length(path) == pytest.approx(math.dist(*ends), rel=1e-3)
+
+
 def test_the_shorter_arc_is_not_the_one_of_the_smaller_angle() -> None:
     """Over the tip of a drop, seen from a centre near its blunt end, an angle under pi is the longer way."""
     level_set = LevelSet(body(10.0, 1.0).f, 1.0, torch.tensor([-9.5, 0.0]).double())

@@ -22,13 +22,15 @@ def great_circle(a: Tensor, b: Tensor, n: int) -> Tensor:
     Opposite directions have no shorter way: the path then leans towards the axis least aligned with them.
     """
     a, b = a / a.norm(), b / b.norm()
-    across = b - (a @ b) * a
+    chord = b - a  # from which, unlike from b itself, little is taken away where a and b are near
+    across = chord - (a @ chord) * a
+    full = 2 * torch.atan2(chord.norm(), (a + b).norm())
     if float(across.norm()) < 1e2 * torch.finfo(a.dtype).eps:
         axis = torch.zeros_like(a)
         axis[a.abs().argmin()] = 1.0
         across = axis - (a @ axis) * a
     across = across / across.norm()
-    angle = torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None] * torch.atan2(across @ b, a @ b)
+    angle = torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None] * full
     return angle.cos() * a + angle.sin() * across
 
 
