@@ -132,3 +132,34 @@ def test_in_inference_mode_all_is_as_outside() -> None:
         found = all_of_it()
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours.clone(), theirs)
+
+
+def test_no_derivatives_lead_back_from_points() -> None:
+    """They would leave out how the radius changes: an encoder's output may be the centre all the same."""
+    centre, eye = torch.zeros(3).double().requires_grad_(), torch.eye(3).double().requires_grad_()
+    level_set = LevelSet(square, 1.0, centre)
+    first, last, _ = level_set.points(eye)
+    found = [first, level_set.sample(5, generator=seeded()), level_set.retract(2 * eye)]
+    found += [level_set.interpolate(*eye[:2], 4), level_set.geodesic(*eye[:2], 4)]
+    found += [level_set.walk(eye, 2, 0.1, direction=eye.roll(1, 0)), level_set.grid(3, 4)]
+    assert not any(points.requires_grad for points in found)
+    torch.testing.assert_close(last, eye[1].detach())
+
+
+@pytest.mark.parametrize("box", [(0.5, 2.0), (1.0, -1.0), (torch.tensor([-1.0, 0.1]), torch.ones(2))])
+def test_a_centre_outside_the_box_is_refused(box: tuple[float, float]) -> None:
+    """From there rays come into the box, and their points outside it would count as within."""
+    with pytest.raises(LevelSetError, match=r"the centre, \(0, 0\), lies outside the box"):
+        LevelSet(square, 1.0, torch.zeros(2).double(), box=box)
+
+
+def test_a_centre_on_a_wall_is_inside() -> None:
+    """0.9 as float32 is less than as float64."""
+    centre = torch.full((2,), 0.9).double()
+    level_set = LevelSet(lambda z: square(z - 0.9), 1.0, centre, box=(-1.0, 0.9))
+    assert (level_set.sample(20, generator=seeded()) <= 0.9).all()
+
+
+def test_a_negative_number_of_points_is_refused() -> None:
+    with pytest.raises(ValueError, match="-1 points cannot be drawn"):
+        LevelSet(square, 1.0, torch.zeros(2).double()).sample(-1)

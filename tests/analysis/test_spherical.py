@@ -88,6 +88,13 @@ def test_on_an_axis_values_and_gradients_are_finite(point: list[float]) -> None:
     assert torch.isfinite(points.grad).all()
 
 
+def test_a_point_that_is_not_a_number_has_no_radius() -> None:
+    """As `LevelSet.points` gives where a box comes before the level."""
+    radius, angles = to_angles(torch.tensor([[torch.nan, torch.nan, torch.nan], [3.0, 0.0, 4.0]]))
+    assert radius.isnan().tolist() == [True, False]
+    assert angles.isnan().all(1).tolist() == [True, False]
+
+
 def test_too_few_coordinates_are_refused() -> None:
     with pytest.raises(ValueError, match="two dimensions or more"):
         to_angles(torch.ones(3, 1))

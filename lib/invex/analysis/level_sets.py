@@ -30,7 +30,7 @@ from invex.analysis.rays import (
     name_of,
     value,
 )
-from invex.analysis.sampling import directions, normals
+from invex.analysis.sampling import corners, directions, normals
 from invex.analysis.spherical import from_angles, grid_directions, to_angles
 from invex.analysis.strings import tangential
 from invex.analysis.whitened import NotSpread, uniform
@@ -80,11 +80,15 @@ class LevelSet:
     Attributes:
         f: (n, d) -> (n,) or (n, 1), convex.
         level: above f(centre).
-        centre: (d,), by rule the minimum; its dtype and device are the set's.
+        centre: (d,), by rule the minimum; its dtype and device are the set's. No derivatives lead back to it,
+            nor from any points to the directions or points that they were found from.
         box: if given, the part of the set within it: directions that leave it first give NaN points.
         tolerance: as for `radius`, from the centre.
         chunk: points evaluated at once.
         limit: distance from the centre beyond which the level counts as not reached.
+
+    Raises:
+        LevelSetError: the centre lies outside the box.
     """
 
     f: Function
@@ -96,9 +100,11 @@ class LevelSet:
     limit: float = 1e6
 
     def __post_init__(self) -> None:
-        if self.centre.is_inference():
-            with torch.inference_mode(False):
-                object.__setattr__(self, "centre", self.centre.clone())
+        with torch.inference_mode(False):
+            object.__setattr__(self, "centre", self.centre.detach().clone())
+        lower, upper = corners(self.box, self.centre)
+        if bool(((self.centre < lower) | (self.centre > upper)).any()):
+            raise LevelSetError(f"the centre, {name_of(self.centre)}, lies outside the box")
 
     def radii(self, directions: Tensor, start: Tensor | None = None) -> Radii:
         """Radius in each direction (n, d), in multiples of its length; see `radius`."""
@@ -123,6 +129,7 @@ class LevelSet:
         size = max(abs(self.level), float(value(self.f, self.centre[None]).abs()))
         return part * size if self.tolerance is None else self.tolerance
 
+    @torch.no_grad()
     def points(self, directions: Tensor, start: Tensor | None = None) -> Tensor:
         """Points of the set in each direction (n, d); NaN where a ray leaves the box first.
 
@@ -167,6 +174,7 @@ class LevelSet:
             generator: source of randomness, on the centre's device.
 
         Raises:
+            ValueError: n is negative.
             UnboundedLevelSet: without a box, the level is not reached in a direction drawn.
             LevelNotReached: within the box, in none.
             NotSpread: the points do not spread over a set that is too long, or cut up by the box.
@@ -203,7 +211,7 @@ class LevelSet:
 
         The last angle takes the shorter way round. The ends are a and b themselves.
         """
-        self.check(torch.stack([a, b]))
+        a, b = self.check(torch.stack([a, b]).detach())
         (_, first), (_, last) = to_angles(a - self.centre), to_angles(b - self.centre)
         way = last - first
         way[-1] = torch.remainder(way[-1] + math.pi, 2 * math.pi) - math.pi
@@ -222,7 +230,7 @@ class LevelSet:
         several geodesics join a and b, the one nearest the great circle of directions is found. The box
         plays no part.
         """
-        self.check(torch.stack([a, b]))
+        a, b = self.check(torch.stack([a, b]).detach())
         return shortest(replace(self, box=None), a, b, n, embed)
 
     @outside_inference
@@ -245,8 +253,8 @@ class LevelSet:
                 Without it every step takes a new random direction.
             generator: source of randomness, on the centre's device.
         """
-        points = self.check(torch.atleast_2d(start))
-        way = None if direction is None else torch.atleast_2d(direction)
+        points = self.check(torch.atleast_2d(start).detach())
+        way = None if direction is None else torch.atleast_2d(direction).detach()
         trail = [points]
         for _ in range(steps):
             drawn = directions(len(points), self.centre, generator) if way is None else way

@@ -30,14 +30,19 @@ def directions(n: int, like: Tensor, generator: torch.Generator | None = None) -
     return drawn / drawn.norm(dim=1, keepdim=True)
 
 
+def corners(box: Box | None, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Lower and upper corner of a box, (d,) or a number each, as tensors `like`; infinite without a box."""
+    lower, upper = (-torch.inf, torch.inf) if box is None else box
+    to: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
+    return torch.as_tensor(lower, **to), torch.as_tensor(upper, **to)
+
+
 def within(drawn: Tensor, centre: Tensor, box: Box | None) -> Tensor:
     """Directions (n, d) with those that leave the box at once, as the centre lies on a wall, mirrored there.
 
     Of uniform directions this makes uniform ones of the cone that points into the box.
     """
-    if box is None:
-        return drawn
-    lower, upper = (torch.as_tensor(side, dtype=drawn.dtype, device=drawn.device) for side in box)
+    lower, upper = corners(box, drawn)
     drawn = torch.where(centre <= lower, drawn.abs(), drawn)
     return torch.where(centre >= upper, -drawn.abs(), drawn)
 

@@ -14,7 +14,7 @@ def to_angles(points: Tensor) -> tuple[Tensor, Tensor]:
     The first n - 2 angles lie in [0, pi], the last in [-pi, pi]. The paper's arccos of a quotient loses half
     the digits near an axis; the arctan2 of the same two legs keeps them all, and needs no clamp. The last
     angle is the paper's 2 arccot, in every quadrant. Angles that a point leaves undetermined (it lies on an
-    axis, or at the origin) are 0 or pi and carry no gradient.
+    axis, or at the origin) are 0 or pi and carry no gradient. A point that is NaN has the radius NaN.
 
     Args:
         points: (..., n), n >= 2.
@@ -70,8 +70,8 @@ def grid_directions(counts: Sequence[int], like: Tensor) -> Tensor:
 
 def _root(squares: Tensor) -> Tensor:
     """Square root with gradient zero at zero, where the root has none."""
-    positive = squares > 0
-    return torch.where(positive, torch.where(positive, squares, 1.0).sqrt(), 0.0)
+    zero = squares == 0
+    return torch.where(zero, 0.0, torch.where(zero, 1.0, squares).sqrt())
 
 
 def _arctan2(opposite: Tensor, adjacent: Tensor) -> Tensor:

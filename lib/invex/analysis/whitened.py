@@ -42,6 +42,8 @@ def uniform(
     `points` gives those in directions (m, d), `search` holds chunk, tolerance and box, as for `radius`.
     """
     d = len(centre)
+    if n < 0:
+        raise ValueError(f"{n} points cannot be drawn")
     if n == 0:
         return centre.new_empty(0, d)
     crowd = max(n, 2 * d, 256)
