@@ -6,7 +6,7 @@ these can do is fail, and on a function without the property they do.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from invex.analysis.gradients import values_and_gradients
-
-Function = Callable[[Tensor], Tensor]
+from invex.analysis.rays import Function, name_of
+from invex.analysis.stationary import descend, hessians
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class SubLevelSets:
 
     @property
     def holds(self) -> bool:
-        """Every sub-level set is in one piece and ends within the box."""
-        return all(count == 1 for count in self.components) and all(self.inside)
+        """Every sub-level set is in one piece and ends within the box, and there is one."""
+        return bool(self.levels) and all(count == 1 for count in self.components) and all(self.inside)
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ class Crossings:
 
     @property
     def holds(self) -> bool:
-        """Each ray crosses exactly once."""
-        return bool((self.counts == 1).all())
+        """Each ray crosses exactly once, and there is one."""
+        return len(self.counts) > 0 and bool((self.counts == 1).all())
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Curvature:
 
     @property
     def holds(self) -> bool:
-        """Every Hessian is positive definite, beyond rounding."""
+        """Every Hessian is positive definite, beyond rounding, and there is one."""
         rounding = torch.finfo(self.smallest.dtype).eps * self.largest.abs().clamp_min(1)
-        return bool((self.smallest > 10 * rounding).all())
+        return len(self.smallest) > 0 and bool((self.smallest > 10 * rounding).all())
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def certify(
     Args:
         f: latent (n, 2) -> (n,).
         bijection: h, input (n, 2) -> latent (n, 2).
-        starts: (n, 2) input points to descend from; curvature is looked at in their latent images.
+        starts: (n, 2) input points to descend from; curvature is looked at in their latent images in the box.
         levels: of f; each must be reached within the box.
         box: lower and upper corner, (2,) each, in latent space.
         apart: see `stationary_points`.
@@ -151,56 +151,6 @@ def certify(
     return Evidence(stationary, sub_levels, Crossings(torch.cat(counts)), curvature(f, inside))
 
 
-def hessians(function: Function, points: Tensor) -> Tensor:
-    """Hessians (n, d, d) at points (n, d), by differentiating twice."""
-    with torch.enable_grad():
-        x = points.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(function(x).sum(), x, create_graph=True)
-        rows = [torch.autograd.grad(gradient[:, i].sum(), x, retain_graph=True)[0] for i in range(x.shape[1])]
-    return torch.stack(rows, dim=1)
-
-
-def descend(function: Function, starts: Tensor, *, steps: int = 100, tolerance: float = 1e-8) -> Tensor:
-    """Where descent from each start (n, d) ends: Newton steps by |eigenvalue|, halved until the value falls.
-
-    A local method, blind to what lies beyond a ridge: it stops at the first stationary point it comes to,
-    that is, where the gradient is below ``tolerance`` or no step falls any more beyond rounding.
-    """
-    x = starts.clone()
-    active = torch.arange(len(x), device=x.device)
-    for _ in range(steps):
-        values, gradient = values_and_gradients(function, x[active])
-        moving = gradient.norm(dim=1) > tolerance
-        active, values, gradient = active[moving], values[moving], gradient[moving]
-        if not len(active):
-            break
-        x[active], fell = _fall(function, x[active], values, gradient)
-        active = active[fell]
-    return x
-
-
-def _fall(function: Function, x: Tensor, values: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """From each point the first halved Newton step that falls by enough (Armijo), and whether one did."""
-    eigenvalues, vectors = torch.linalg.eigh(hessians(function, x))
-    floor = 1e-6 * eigenvalues.abs().amax(1, keepdim=True) + 1e-12
-    along = torch.einsum("nij,ni->nj", vectors, gradient) / eigenvalues.abs().clamp_min(floor)
-    step = -torch.einsum("nij,nj->ni", vectors, along)
-    expected = (step * gradient).sum(1)
-    ends, open_ = x.clone(), torch.arange(len(x), device=x.device)
-    for halvings in range(30):
-        tried = x[open_] + 0.5**halvings * step[open_]
-        with torch.no_grad():
-            reached = function(tried).reshape(len(open_))
-        enough = reached <= values[open_] + 1e-4 * 0.5**halvings * expected[open_]
-        ends[open_[enough]] = tried[enough]
-        open_ = open_[~enough]
-        if not len(open_):
-            break
-    fell = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    fell[open_] = False
-    return ends, fell
-
-
 def stationary_points(function: Function, starts: Tensor, *, apart: float) -> StationaryPoints:
     """Descend from every start (n, d), and look for places where the gradient vanishes without a minimum.
 
@@ -208,18 +158,24 @@ def stationary_points(function: Function, starts: Tensor, *, apart: float) -> St
         function: (n, d) -> (n,) or (n, 1), differentiable.
         starts: where to start; a fine grid also serves to bound the gradient away from the minimum.
         apart: distance from the minimum within which a small gradient is its own.
+
+    Raises:
+        ValueError: no start is further than that from where the descents end.
     """
-    ends = descend(function, starts)
+    _, at_start = values_and_gradients(function, starts)
+    steep = at_start.norm(dim=1)
+    ends = descend(function, starts, tolerance=1e-8 * min(1.0, steep.max().item()))
     values, gradient = values_and_gradients(function, ends)
     point = ends[values.argmin()]
-    _, at_start = values_and_gradients(function, starts)
     far = (starts - point).norm(dim=1) > apart
+    if not bool(far.any()):
+        raise ValueError(f"no start is further than {apart:g} from {name_of(point)}, where the descents end")
     return StationaryPoints(
         point,
         ends,
         gradient.norm(dim=1).max().item(),
         (ends - point).norm(dim=1).max().item(),
-        at_start[far].norm(dim=1).min().item(),
+        steep[far].min().item(),
         apart,
     )
 
@@ -235,7 +191,8 @@ def sub_level_sets(
         lower[i] + (upper[i] - lower[i]) * torch.linspace(0, 1, side).to(lower) for i in range(len(lower))
     ]
     with torch.no_grad():
-        values = function(torch.cartesian_prod(*axes)).reshape([side] * len(axes)).cpu().numpy()
+        values = function(torch.cartesian_prod(*axes).reshape(-1, len(axes)))
+    values = values.reshape([side] * len(axes)).cpu().numpy()
     core = tuple(slice(1, -1) for _ in axes)
     components, inside = [], []
     for level in levels:
