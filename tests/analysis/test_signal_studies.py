@@ -96,3 +96,16 @@ def test_explorer_is_json_with_whole_histograms():
         assert len(run["histograms"]) == len(run["measured"]) == len(run["recursion"]) == 4
         for counts in run["histograms"]:
             assert abs(sum(counts) - 1000) < signal_explorer.BINS / 2
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ValueError, match=r"unknown method 'clipped': choose one of \('regular', "):
+        signal_samples.random_network(torch.randn(2, 1, 4), [4, 4], "clipped")
+
+
+def test_two_point_weights_fill_a_layer_as_log_normal_ones_do():
+    weight = torch.nn.Linear(200, 300).weight
+    for draw in (signal_samples.two_point_, initialise.log_normal_):
+        drawn = draw(weight, 0.1, 0.02, torch.Generator().manual_seed(0))
+        assert drawn is weight
+        assert weight.mean().item() == pytest.approx(0.1, rel=0.05)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -35,6 +35,7 @@ class Measured(NamedTuple):
     correlation: Estimate
 
 
+@torch.no_grad()
 def two_point_(weight: Tensor, mean: float, variance: float, generator: Generator | None = None) -> Tensor:
     """Fill `weight` with draws from {0, w}: of all non-negative laws the one with the lightest tail."""
     share = mean**2 / (mean**2 + variance)
@@ -89,7 +90,12 @@ def random_network(
 
     The first layer is LeCun's, of any sign. The others are He's ("regular"), He's with negative weights set
     to zero ("clamped"), or principled, from the non-negative law `draw`.
+
+    Raises:
+        ValueError: an unknown method.
     """
+    if method not in get_args(Method):
+        raise ValueError(f"unknown method {method!r}: choose one of {get_args(Method)}")
     weight = inputs.new_empty(len(inputs), widths[0], inputs.shape[-1])
     layers = [inputs @ lecun_normal_(weight, generator=generator).mT]
     for fan_in, width in pairwise(widths):
