@@ -9,7 +9,6 @@ back by h^-1.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch import Tensor
 from invex.analysis.heads import head_level
 from invex.analysis.minimum import Minimum, MinimumNotAttained, minimum
 from invex.analysis.modes import outside_inference
-from invex.analysis.paths import shortest
+from invex.analysis.paths import shortest, steps_along
 from invex.analysis.radius import Radii, precision, radius, refuse_ray
 from invex.analysis.rays import (
     Box,
@@ -30,9 +29,8 @@ from invex.analysis.rays import (
     name_of,
     value,
 )
-from invex.analysis.sampling import corners, directions, normals
+from invex.analysis.sampling import Boundary, corners
 from invex.analysis.spherical import from_angles, grid_directions, to_angles
-from invex.analysis.strings import tangential
 from invex.analysis.whitened import NotSpread, uniform
 
 __all__ = [
@@ -149,12 +147,6 @@ class LevelSet:
         The last angle goes once round from 0 in equal steps; the others go from 0 to pi, both included. In
         two dimensions `grid(n)` is the closed curve, anticlockwise.
         """
-        if len(self.centre) == 1:
-            raise ValueError("in one dimension the set is two points: `points` of the directions 1 and -1")
-        if len(counts) != len(self.centre) - 1:
-            raise ValueError(
-                f"a grid in {len(self.centre)} dimensions needs one count an angle, not {counts}"
-            )
         directions = grid_directions(counts, self.centre)
         return self.points(directions.flatten(0, -2)).view(directions.shape)
 
@@ -179,9 +171,9 @@ class LevelSet:
             LevelNotReached: within the box, in none.
             NotSpread: the points do not spread over a set that is too long, or cut up by the box.
         """
-        search: dict[str, Any] = {"box": self.box, "tolerance": self.accepted(), "chunk": self.chunk}
-        search["limit"] = 2 * self.limit  # a chord is at most so long
-        return uniform(self.f, self.points, self.centre, self.level, n, steps, generator, search)
+        chord = 2 * self.limit  # the longest that a set within the limit may have
+        boundary = Boundary(self.f, self.level, self.box, self.accepted(), self.chunk, chord)
+        return uniform(boundary, self.points, self.centre, n, steps, generator)
 
     def retract(self, points: Tensor) -> Tensor:
         """Points (n, d) moved to the set along their rays from the centre."""
@@ -255,15 +247,4 @@ class LevelSet:
         """
         points = self.check(torch.atleast_2d(start).detach())
         way = None if direction is None else torch.atleast_2d(direction).detach()
-        trail = [points]
-        for _ in range(steps):
-            drawn = directions(len(points), self.centre, generator) if way is None else way
-            along = tangential(drawn, normals(self.f, points, self.chunk))
-            length = along.norm(dim=1, keepdim=True)
-            if bool((length <= 1e2 * torch.finfo(length.dtype).eps * drawn.norm(dim=1, keepdim=True)).any()):
-                raise ValueError("a direction of the walk has no part along the set: give another, or none")
-            along = along / length
-            points = self.retract(points + size * along)
-            way = None if way is None else along
-            trail.append(points)
-        return torch.stack(trail).view(steps + 1, *start.shape)
+        return steps_along(self, points, steps, size, way, generator).view(steps + 1, *start.shape)

@@ -1,4 +1,4 @@
-"""Paths on the boundary of a convex set: great circles of directions, and geodesics by a relaxed string."""
+"""Paths on the boundary of a convex set: walks, great circles of directions, and geodesics by a string."""
 
 from contextlib import suppress
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from invex.analysis.rays import LevelSetError, UnboundedLevelSet
-from invex.analysis.strings import SPECK, TURN, Map, Surface, gaps_of, length, pull, relax, turns
+from invex.analysis.sampling import directions, normals
+from invex.analysis.strings import SPECK, TURN, Map, Surface, gaps_of, length, pull, relax, tangential, turns
 
 MOST = 1500
 """Points that a path may need."""
@@ -32,6 +33,32 @@ def great_circle(a: Tensor, b: Tensor, n: int) -> Tensor:
     across = across / across.norm()
     angle = torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None] * full
     return angle.cos() * a + angle.sin() * across
+
+
+def steps_along(
+    surface: Surface,
+    points: Tensor,
+    steps: int,
+    size: float,
+    way: Tensor | None,
+    generator: torch.Generator | None,
+) -> Tensor:
+    """Steps from points (m, d) of a surface, in directions (m, d) or random ones: (steps + 1, m, d).
+
+    `LevelSet.walk` says the rest.
+    """
+    trail = [points]
+    for _ in range(steps):
+        drawn = directions(len(points), surface.centre, generator) if way is None else way
+        along = tangential(drawn, normals(surface.f, points, surface.chunk))
+        length = along.norm(dim=1, keepdim=True)
+        if bool((length <= 1e2 * torch.finfo(length.dtype).eps * drawn.norm(dim=1, keepdim=True)).any()):
+            raise ValueError("a direction of the walk has no part along the set: give another, or none")
+        along = along / length
+        points = surface.retract(points + size * along)
+        way = None if way is None else along
+        trail.append(points)
+    return torch.stack(trail)
 
 
 def shortest(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | None = None) -> Tensor:

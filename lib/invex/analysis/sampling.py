@@ -1,6 +1,7 @@
 """Uniform samples of the boundary of a convex set, by its surface measure."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -106,6 +107,51 @@ def effective_number(log_weight: Tensor) -> float:
     return float(1 / weight.square().sum())
 
 
+@dataclass(frozen=True)
+class Boundary:
+    """The set {z: f(z) = level}, and how its points are searched for.
+
+    Attributes:
+        f: convex, (n, d) -> (n,) or (n, 1).
+        level: f at the points.
+        box, tolerance, chunk: as for `shake_and_bake`.
+        limit: largest length of a chord.
+    """
+
+    f: Function
+    level: float
+    box: Box | None = None
+    tolerance: float | None = None
+    chunk: int = 8192
+    limit: float = 1e6
+
+    def across(self, points: Tensor, inwards: Tensor, values: Tensor, guess: Tensor) -> Tensor:
+        """The other ends (n, d) of chords from points where f has these values, of about these lengths (n,).
+
+        The points themselves where a chord leaves the box first.
+        """
+        found = radius(
+            self.f,
+            points,
+            inwards,
+            self.level,
+            box=self.box,
+            tolerance=self._accepted(values),
+            start=guess,
+            limit=self.limit,
+            chunk=self.chunk,
+        )
+        step = torch.where(found.reached, found.radius, 0.0)
+        return torch.addcmul(points, step[:, None], inwards)
+
+    def _accepted(self, values: Tensor) -> float:
+        """That of `radius`, or the points' own |f - level|: where f rounds coarsely they lie no nearer."""
+        tolerance = self.tolerance
+        if tolerance is None:
+            tolerance = PRECISION[values.dtype] * max(abs(self.level), float(values.abs().max()))
+        return max(tolerance, float((values - self.level).abs().max()))
+
+
 def shake_and_bake(
     f: Function,
     points: Tensor,
@@ -114,16 +160,15 @@ def shake_and_bake(
     *,
     frame: Tensor | None = None,
     generator: torch.Generator | None = None,
-    chunk: int = 8192,
+    box: Box | None = None,
     tolerance: float | None = None,
-    **options: Any,
+    chunk: int = 8192,
 ) -> Tensor:
     """Moves every point through the set to another point of its boundary, `steps` times, keeping uniformity.
 
     The running shake-and-bake sampler of Boender et al. (1991): the direction inwards has a density
     proportional to its cosine with the normal, so that the step from x to y is as likely as the step back,
-    and the uniform distribution on the surface is stationary. A chord that leaves the box first is not
-    taken.
+    and the uniform distribution on the surface is stationary.
 
     With a frame T the points move so in the coordinates y, z = T y, where a long set may be round. A piece of
     the surface has there the area |n^T T| / |det T| times its own, n its normal: so a step from z to z' is
@@ -136,42 +181,33 @@ def shake_and_bake(
         steps: how often.
         frame: T, (d, d), invertible and independent of the points' later moves.
         generator: source of randomness, on the points' device.
-        chunk: points evaluated at once.
+        box: as for `radius`; a chord that leaves it first is not taken.
         tolerance: as for `radius`; no less than the largest |f - level| of the points.
-        options: box, as for `radius`.
+        chunk: points evaluated at once.
     """
-    search: dict[str, Any] = {"chunk": chunk, "tolerance": tolerance, **options}
-    return walked(f, points, level, steps, frame, generator, search)[0]
+    return walked(Boundary(f, level, box, tolerance, chunk), points, steps, frame, generator)[0]
 
 
 def walked(
-    f: Function,
+    boundary: Boundary,
     points: Tensor,
-    level: float,
     steps: int,
-    frame: Tensor | None,
-    generator: torch.Generator | None,
-    search: dict[str, Any],
+    frame: Tensor | None = None,
+    generator: torch.Generator | None = None,
 ) -> tuple[Tensor, float]:
-    """The points after steps of `shake_and_bake`, and the share of these that were taken.
-
-    `search` holds chunk, tolerance and box, as for `radius`.
-    """
+    """The points (n, d) after steps of `shake_and_bake`, and the share of these that were taken."""
     frame = None if frame is None else frame.to(points.dtype)
-    values, normal = _values_and_normals(f, points, search["chunk"])
+    values, normal = _values_and_normals(boundary.f, points, boundary.chunk)
     taken = 0.0
     for _ in range(steps):
-        search = search | {"tolerance": _tolerance(values, level, search["tolerance"])}
         pulled = normal if frame is None else normal @ frame
-        there = _across(f, points, pulled, level, frame, generator, search)
-        values_there, normal_there = _values_and_normals(f, there, search["chunk"])
+        inwards, guess = _chords(points, pulled, frame, generator)
+        there = boundary.across(points, inwards, values, guess)
+        values_there, normal_there = _values_and_normals(boundary.f, there, boundary.chunk)
         take = (there != points).any(1)
         if frame is not None:
             chance = pulled.norm(dim=1) / (normal_there @ frame).norm(dim=1)
-            take &= (
-                torch.rand(chance.shape, generator=generator, dtype=chance.dtype, device=chance.device)
-                < chance
-            )
+            take &= _uniform(chance, generator) < chance
         points, normal = torch.where(
             take[:, None], torch.stack([there, normal_there]), torch.stack([points, normal])
         )
@@ -180,34 +216,21 @@ def walked(
     return points, taken
 
 
-def _tolerance(values: Tensor, level: float, tolerance: float | None) -> float:
-    """That of `radius`, or the points' own |f - level|: where f rounds coarsely they lie no nearer."""
-    if tolerance is None:
-        tolerance = PRECISION[values.dtype] * max(abs(level), float(values.abs().max()))
-    return max(tolerance, float((values - level).abs().max()))
+def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device)
 
 
-def _across(
-    f: Function,
-    points: Tensor,
-    pulled: Tensor,
-    level: float,
-    frame: Tensor | None,
-    generator: torch.Generator | None,
-    search: dict[str, Any],
-) -> Tensor:
-    """The other ends (n, d) of random chords; the points themselves where a chord leaves the box first.
+def _chords(
+    points: Tensor, pulled: Tensor, frame: Tensor | None, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Random directions inwards (n, d) and guesses of the lengths (n,) of the chords along them.
 
     `pulled` (n, d) are the normals in the frame, of any length. There the set is about the unit ball.
     """
     inwards, cosine = _cosine_directions(pulled / pulled.norm(dim=1, keepdim=True), generator)
     if frame is None:
-        guess = 2 * cosine * (points - points.mean(0)).norm(dim=1)
-    else:
-        inwards, guess = inwards @ frame.T, 2 * cosine
-    found = radius(f, points, inwards, level, start=guess, **search)
-    step = torch.where(found.reached, found.radius, 0.0)
-    return torch.addcmul(points, step[:, None], inwards)
+        return inwards, 2 * cosine * (points - points.mean(0)).norm(dim=1)
+    return inwards @ frame.T, 2 * cosine
 
 
 def _cosine_directions(normal: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -57,10 +57,17 @@ def from_angles(radius: Tensor, angles: Tensor) -> Tensor:
 
 
 def grid_directions(counts: Sequence[int], like: Tensor) -> Tensor:
-    """Unit vectors (*counts, n) at a grid of angles, one count for each of the n - 1, as a tensor `like`.
+    """Unit vectors (*counts, n) at a grid of angles, one count for each of the n - 1, as a point `like` (n,).
 
     The last angle goes once round from 0 in equal steps; the others go from 0 to pi, both included.
+
+    Raises:
+        ValueError: in one dimension, where there is no angle, and for another number of counts.
     """
+    if len(like) == 1:
+        raise ValueError("in one dimension the set is two points: `points` of the directions 1 and -1")
+    if len(counts) != len(like) - 1:
+        raise ValueError(f"a grid in {len(like)} dimensions needs one count an angle, not {counts}")
     options: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
     polar = [torch.linspace(0, math.pi, count, **options) for count in counts[:-1]]
     azimuth = 2 * math.pi / max(1, counts[-1]) * torch.arange(counts[-1], **options)

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from invex.analysis.rays import Box, Function, LevelNotReached, LevelSetError
+from invex.analysis.rays import LevelNotReached, LevelSetError
 from invex.analysis.sampling import (
+    Boundary,
     candidates,
     effective_number,
     log_density_correction,
@@ -28,18 +28,16 @@ class NotSpread(LevelSetError):  # noqa: N818 - named after the finding
 
 
 def uniform(
-    f: Function,
+    boundary: Boundary,
     points: Callable[[Tensor], Tensor],
     centre: Tensor,
-    level: float,
     n: int,
     steps: int | None,
     generator: torch.Generator | None,
-    search: dict[str, Any],
 ) -> Tensor:
     """n uniform points of the set, (n, d); `LevelSet.sample` says the rest.
 
-    `points` gives those in directions (m, d), `search` holds chunk, tolerance and box, as for `radius`.
+    `points` gives those in directions (m, d) from the centre (d,).
     """
     d = len(centre)
     if n < 0:
@@ -47,23 +45,22 @@ def uniform(
     if n == 0:
         return centre.new_empty(0, d)
     crowd = max(n, 2 * d, 256)
-    found, drawn = candidates(points, centre, search["box"], crowd, generator)
-    _refuse_few(len(found), drawn, d, level, search["box"])
-    weight = log_density_correction(found - centre, normals(f, found, search["chunk"]))
+    found, drawn = candidates(points, centre, boundary.box, crowd, generator)
+    _refuse_few(boundary, len(found), drawn, d)
+    weight = log_density_correction(found - centre, normals(boundary.f, found, boundary.chunk))
     moved = resample(found, weight, crowd, generator)
     if steps != 0 and d > 1:
         telling = effective_number(weight) >= crowd / 2
-        steps = max(8 + 2 * d, steps or 0)
-        moved = spread(f, moved, level, steps, trusted=telling, generator=generator, **search)
+        moved = spread(boundary, moved, max(8 + 2 * d, steps or 0), trusted=telling, generator=generator)
     return moved[:n]
 
 
-def _refuse_few(found: int, drawn: int, d: int, level: float, box: Box | None) -> None:
+def _refuse_few(boundary: Boundary, found: int, drawn: int, d: int) -> None:
     """Within a box, fewer than 64 points may leave out whole pieces of the set."""
-    here = f"reach the level {level:g} within the box"
+    here = f"reach the level {boundary.level:g} within the box"
     if not found:
         raise LevelNotReached(f"of {drawn} directions drawn from the centre none {here}")
-    if box is not None and found < max(64, d):
+    if boundary.box is not None and found < max(64, d):
         raise NotSpread(
             f"of {drawn} directions drawn from the centre only {found} {here}, too few to show all of it: a "
             "wider box or a centre nearer by is needed"
@@ -71,14 +68,12 @@ def _refuse_few(found: int, drawn: int, d: int, level: float, box: Box | None) -
 
 
 def spread(
-    f: Function,
+    boundary: Boundary,
     points: Tensor,
-    level: float,
     steps: int,
     *,
     trusted: bool,
     generator: torch.Generator | None = None,
-    **search: Any,
 ) -> Tensor:
     """Points (n, d) of the set moved by shake and bake until they are uniform on it.
 
@@ -89,14 +84,12 @@ def spread(
     Without a frame that is all it takes; with one, two stretches in turn have to end so.
 
     Args:
-        f: convex, with f = level at every point.
-        points: (n, d), n at least 2 d.
-        level: f at the points.
+        boundary: the set.
+        points: (n, d) on it, n at least 2 d.
         steps: of a stretch; 8 + 2 d are what takes a point all round a sphere.
         trusted: whether the points are uniform already as far as their weights can tell: then few steps
             taken, as where a box cuts most chords, are no fault.
         generator: source of randomness, on the points' device.
-        search: chunk, tolerance and box, as for `radius`.
 
     Raises:
         NotSpread: not so after 64 times `steps`, or the set is longer than its numbers tell; the message
@@ -106,7 +99,7 @@ def spread(
     while spent < PATIENCE * steps:
         # The frame is fixed within a stretch: uniformity is stationary only for a frame that does not follow
         # the points. The last stretch starts from points that were round before, and so have spread.
-        points, share = walked(f, points, level, tries, frame, generator, search)
+        points, share = walked(boundary, points, tries, frame, generator)
         spent, moved = spent + tries, share * tries
         fitted, ratio = fit(points, frame)
         is_round = ratio <= ROUND
