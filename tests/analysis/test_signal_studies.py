@@ -109,3 +109,9 @@ def test_two_point_weights_fill_a_layer_as_log_normal_ones_do():
         drawn = draw(weight, 0.1, 0.02, torch.Generator().manual_seed(0))
         assert drawn is weight
         assert weight.mean().item() == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize("mean", [0.0, -0.1])
+def test_two_point_weights_are_not_negative(mean):
+    with pytest.raises(ValueError, match="must be positive, got mean="):
+        signal_samples.two_point_(torch.empty(3), mean, 0.02)

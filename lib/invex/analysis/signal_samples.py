@@ -37,7 +37,13 @@ class Measured(NamedTuple):
 
 @torch.no_grad()
 def two_point_(weight: Tensor, mean: float, variance: float, generator: Generator | None = None) -> Tensor:
-    """Fill `weight` with draws from {0, w}: of all non-negative laws the one with the lightest tail."""
+    """Fill `weight` with draws from {0, w}: of all non-negative laws the one with the lightest tail.
+
+    Raises:
+        ValueError: the mean is not positive.
+    """
+    if not mean > 0:
+        raise ValueError(f"the mean of non-negative weights must be positive, got mean={mean}")
     share = mean**2 / (mean**2 + variance)
     return weight.bernoulli_(share, generator=generator).mul_(mean / share)
 
