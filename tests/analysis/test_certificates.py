@@ -140,3 +140,10 @@ def test_theorem_3_3_on_a_line():
     one = torch.ones(1).double()
     found = c.sub_level_sets(lambda x: (x.square() - 1).square().sum(-1), [0.5, 2.0], -2 * one, 2 * one)
     assert found.components == (2, 1)
+
+
+def test_in_inference_mode_certificates_are_as_outside():
+    corner, flow = torch.full((2,), 2.0).double(), nn.Identity()
+    with torch.inference_mode():
+        found = c.certify(bowl, flow, starts() + 0.0, [0.5], (-corner, corner), apart=0.2)
+    assert found.verdicts == (True, True, True, True)

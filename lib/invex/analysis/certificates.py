@@ -15,6 +15,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from invex.analysis.gradients import values_and_gradients
+from invex.analysis.modes import outside_inference
 from invex.analysis.rays import Function, name_of
 from invex.analysis.stationary import descend, hessians
 
@@ -151,6 +152,7 @@ def certify(
     return Evidence(stationary, sub_levels, Crossings(torch.cat(counts)), curvature(f, inside))
 
 
+@outside_inference
 def stationary_points(function: Function, starts: Tensor, *, apart: float) -> StationaryPoints:
     """Descend from every start (n, d), and look for places where the gradient vanishes without a minimum.
 

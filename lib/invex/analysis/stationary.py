@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from invex.analysis.gradients import values_and_gradients
+from invex.analysis.modes import outside_inference
 from invex.analysis.rays import Function
 
 
+@outside_inference
 def hessians(function: Function, points: Tensor) -> Tensor:
     """Hessians (n, d, d) at points (n, d), by differentiating twice; zeros where the function is affine."""
     with torch.enable_grad():
@@ -21,6 +23,7 @@ def hessians(function: Function, points: Tensor) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
+@outside_inference
 def descend(function: Function, starts: Tensor, *, steps: int = 100, tolerance: float = 1e-8) -> Tensor:
     """Where descent from each start (n, d) ends: Newton steps by |eigenvalue|, halved until the value falls.
 
