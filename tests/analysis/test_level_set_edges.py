@@ -146,6 +146,12 @@ def test_no_derivatives_lead_back_from_points() -> None:
     torch.testing.assert_close(last, eye[1].detach())
 
 
+@pytest.mark.parametrize("name", ["tolerance", "chunk", "limit"])
+def test_a_number_that_must_be_positive_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
+        LevelSet(lambda z: z.square().sum(1), 1.0, torch.zeros(2), **{name: 0})
+
+
 @pytest.mark.parametrize("box", [(0.5, 2.0), (1.0, -1.0), (torch.tensor([-1.0, 0.1]), torch.ones(2))])
 def test_a_centre_outside_the_box_is_refused(box: tuple[float, float]) -> None:
     """From there rays come into the box, and their points outside it would count as within."""

@@ -63,6 +63,15 @@ def test_jacobian_of_a_layer_is_triangular_in_its_order_and_no_sparser(order, se
     assert (ordered.diagonal() <= math.exp(layer.bound)).all()
 
 
+@pytest.mark.parametrize("width", [3, 7, 8, 20])
+def test_in_a_layer_narrower_than_the_input_features_early_and_late_see_and_are_seen(width):
+    torch.manual_seed(0)
+    layer = MaskedAutoregressive(range(9), (width,)).double()
+    seen = torch.func.vmap(torch.func.jacrev(layer))(points(8, 9)).abs().amax(0).tril(-1) > 0
+    assert seen[1:].any(1).sum() == 8  # each feature but the first depends on an earlier one
+    assert seen[:, :-1].any(0).sum() == 8  # and each but the last has an influence
+
+
 def test_negative_control_without_masks_the_jacobian_is_full_and_the_inverse_fails():
     layer = make(0, 3)[0]
     for linear in layer.layers:

@@ -89,6 +89,11 @@ def test_activation_of_the_released_code_is_convex_but_not_strictly():
     check_activation(softplus, strictly=True)
 
 
+def test_a_network_without_hidden_layers_is_refused():
+    with pytest.raises(ValueError, match="without a hidden layer"):
+        ConvexNetwork(3, ())
+
+
 def test_elu_network_is_affine_between_points_where_every_unit_is_positive():
     network = make(0, activation="elu", dimension=2)
     with torch.no_grad():

@@ -169,6 +169,12 @@ def test_layer_without_bias_is_refused():
         initialise.principled_layer_(nn.Linear(3, 2, bias=False))
 
 
+@pytest.mark.parametrize("layer", [nn.ConvTranspose2d(4, 6, 3), nn.Bilinear(3, 4, 2)])
+def test_a_layer_whose_fan_in_is_not_that_of_its_first_weights_is_refused(layer):
+    with pytest.raises(TypeError, match="neither linear nor a convolution"):
+        initialise.principled_layer_(layer)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

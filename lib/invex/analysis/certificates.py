@@ -193,8 +193,8 @@ def sub_level_sets(
         lower[i] + (upper[i] - lower[i]) * torch.linspace(0, 1, side).to(lower) for i in range(len(lower))
     ]
     with torch.no_grad():
-        values = function(torch.cartesian_prod(*axes).reshape(-1, len(axes)))
-    values = values.reshape([side] * len(axes)).cpu().numpy()
+        found = function(torch.cartesian_prod(*axes).reshape(-1, len(axes)))
+    values = found.reshape([side] * len(axes)).cpu().numpy()
     core = tuple(slice(1, -1) for _ in axes)
     components, inside = [], []
     for level in levels:

@@ -87,6 +87,7 @@ class LevelSet:
 
     Raises:
         LevelSetError: the centre lies outside the box.
+        ValueError: tolerance, chunk or limit is not positive.
     """
 
     f: Function
@@ -98,6 +99,10 @@ class LevelSet:
     limit: float = 1e6
 
     def __post_init__(self) -> None:
+        for name in ("tolerance", "chunk", "limit"):
+            number = getattr(self, name)
+            if number is not None and not number > 0:
+                raise ValueError(f"{name} must be positive, got {number}")
         with torch.inference_mode(False):
             object.__setattr__(self, "centre", self.centre.detach().clone())
         lower, upper = corners(self.box, self.centre)

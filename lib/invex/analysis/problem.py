@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from invex.analysis.rays import Function, flat
+from invex.analysis.rays import Function, flat, recast
 
 
 @dataclass(frozen=True)
@@ -95,17 +95,9 @@ def widened(f: Function, start: Tensor) -> tuple[Function, Tensor]:
     if start.dtype == torch.float64:
         return f, start
     try:
-        wide, there = _double(f) if isinstance(f, nn.Module) else f, start.double()
+        wide, there = recast(f, torch.float64) if isinstance(f, nn.Module) else f, start.double()
         if flat(wide(there[None])).dtype == torch.float64:
             return wide, there
     except (RuntimeError, TypeError):  # f holds float32 tensors, or the device knows no float64
         pass
     return f, start
-
-
-def _double(module: nn.Module) -> Function:
-    """A module with its parameters and buffers in float64."""
-    named = [*module.named_parameters(), *module.named_buffers()]
-    tensors = {key: tensor.detach() for key, tensor in named}
-    tensors |= {key: tensor.double() for key, tensor in tensors.items() if tensor.is_floating_point()}
-    return lambda points: torch.func.functional_call(module, tensors, (points,))

@@ -210,7 +210,7 @@ class Rays:
         parts = {part: getattr(self, part).float() for part in ("centre", "directions", "origin", "cap")}
         if self.restricted is not None:
             return replace(self, restricted=self.restricted.float(), **parts)
-        rounded = replace(self, f=_rounded(self.f), **parts)
+        rounded = replace(self, f=recast(self.f, torch.float32), **parts)
         try:
             single = value(rounded.f, rounded.directions[:1]).dtype == torch.float32
         except (
@@ -225,9 +225,9 @@ def _finite(departure: Tensor) -> Tensor:
     return departure.abs().nan_to_num(0.0, 0.0, 0.0)
 
 
-def _rounded(module: nn.Module) -> Function:
-    """A module with its parameters and buffers rounded to float32."""
+def recast(module: nn.Module, dtype: torch.dtype) -> Function:
+    """A module with its parameters and buffers in another floating-point type."""
     named = [*module.named_parameters(), *module.named_buffers()]
     tensors = {key: tensor.detach() for key, tensor in named}
-    tensors |= {key: tensor.float() for key, tensor in tensors.items() if tensor.is_floating_point()}
+    tensors |= {key: tensor.to(dtype) for key, tensor in tensors.items() if tensor.is_floating_point()}
     return lambda points: torch.func.functional_call(module, tensors, (points,))

@@ -64,7 +64,7 @@ class MaskedAutoregressive(nn.Module):
         degree = torch.empty(dimension, dtype=torch.long)
         degree[self.order] = torch.arange(dimension)
         self.register_buffer("degree", degree)
-        degrees = [degree, *(torch.arange(width) % max(dimension - 1, 1) for width in hidden)]
+        degrees = [degree, *(_degrees(width, dimension) for width in hidden)]
         masks = [after[:, None] >= before for before, after in pairwise(degrees)]
         last = (degree[:, None] > degrees[-1]).repeat(2, 1)
         self.layers = nn.ModuleList(MaskedLinear(mask) for mask in [*masks, last])
@@ -95,6 +95,14 @@ class MaskedAutoregressive(nn.Module):
                 log_scale, shift = self.scale_and_shift(x)
             x = torch.where(self.degree == step, (z - shift) * torch.exp(-log_scale), x)
         return x
+
+
+def _degrees(width: int, dimension: int) -> Tensor:
+    """Up to which feature, in order, each hidden unit sees: all in turn, else some from first to last."""
+    last = max(dimension - 2, 0)
+    if width > last:
+        return torch.arange(width) % (last + 1)
+    return torch.linspace(0, last, width).round().long()
 
 
 class Chain(nn.ModuleList):

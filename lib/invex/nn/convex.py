@@ -82,7 +82,7 @@ class ConvexNetwork(nn.Module):
         skips: whether the input enters the layers after the first.
 
     Raises:
-        ValueError: the activation is not convex or not non-decreasing.
+        ValueError: the activation is not convex or not non-decreasing; there are no hidden layers.
         KeyError: an unknown positivity.
     """
 
@@ -97,6 +97,8 @@ class ConvexNetwork(nn.Module):
     ) -> None:
         super().__init__()
         check_activation(activation)
+        if not widths:
+            raise ValueError("without a hidden layer f is affine and has no minimum: give at least one width")
         self.activation = activation
         self.positivity = positivity
         sizes = [*widths, 1]

@@ -127,8 +127,13 @@ def principled_exponential_(
 def principled_layer_(layer: Layer, *, generator: Generator | None = None, **settings: float) -> LayerMoments:
     """As `principled_` for a linear or convolutional layer of torch; its fan-in is that of one output.
 
-    Raises ValueError for a layer without a bias: nothing else can centre its pre-activations.
+    Raises ValueError for a layer without a bias: nothing else can centre its pre-activations; TypeError for
+    any other kind of layer.
     """
+    if not isinstance(layer, Layer):
+        raise TypeError(
+            f"{layer} is neither linear nor a convolution: give `principled_` its tensors and fan-in"
+        )
     if layer.bias is None:
         raise ValueError(f"{layer} has no bias to centre its pre-activations with")
     fan_in = layer.weight[0].numel()
