@@ -19,7 +19,7 @@ class Curves:
     """Level curves at common angles of the pointer.
 
     Attributes:
-        levels: (k,) increasing.
+        levels: (k,) as they were asked for.
         angles: (n,) increasing, in [0, 2 pi).
         latent: (k, n, 2) points with f = level.
         input: (k, n, 2) the same points in input space.
