@@ -17,10 +17,10 @@ def points(n, dimension, seed=0, dtype=torch.float64):
     return torch.randn(n, dimension, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def make(seed, dimension, layers=4, gain=1.0, activation=functional.elu):
+def make(seed, dimension, layers=4, gain=1.0, activation=functional.elu, bound=6.0):
     """A flow with its weights scaled up by `gain`, so that it is far from the identity."""
     torch.manual_seed(seed)
-    flow = autoregressive_flow(dimension, layers, (24, 24), activation=activation).double()
+    flow = autoregressive_flow(dimension, layers, (24, 24), activation=activation, bound=bound).double()
     with torch.no_grad():
         for parameter in flow.parameters():
             parameter.mul_(gain)
@@ -122,12 +122,17 @@ def test_chain_adds_log_determinants_and_reverses_the_order():
     assert [layer.order for layer in flow] == [[0, 1, 2], [2, 1, 0]] * 2
 
 
-def test_log_scales_stay_bounded_far_from_the_data():
-    flow = make(0, 2, gain=3.0)
+def test_every_layer_has_the_activation_that_the_flow_was_given():
+    assert {layer.activation for layer in make(0, 2, activation=functional.softplus)} == {functional.softplus}
+
+
+@pytest.mark.parametrize("bound", [0.5, 6.0])
+def test_log_scales_stay_bounded_far_from_the_data(bound):
+    flow = make(0, 2, gain=3.0, bound=bound)
     far = 1e6 * points(100, 2)
     z, log_det = flow.forward_and_log_det(far)
     assert z.isfinite().all()
-    assert log_det.abs().max() <= 4 * 2 * 6.0
+    assert log_det.abs().max() <= 4 * 2 * bound
 
 
 def test_gradients_flow_through_the_inverse():

@@ -59,6 +59,23 @@ def test_first_layer_is_lecun_and_others_principled() -> None:
     assert network.layers[1].weight.mean().item() == pytest.approx(0.0023637, rel=0.1)
 
 
+@pytest.mark.parametrize(("method", "share"), [("non-convex", 1.0), ("ICNN", 0.5), ("ICNN + skip", 0.5)])
+def test_others_start_from_hes_gaussians_without_biases_and_torchs_skips(method: str, share: float) -> None:
+    """Clamping at zero takes half of the mean square of a Gaussian weight."""
+    network = classifier((400, 400, 400, 400), method, generator=Generator().manual_seed(0))
+    for layer in network.layers[1:]:
+        assert layer.weight.square().mean().item() == pytest.approx(share * 2 / 400, rel=0.03)
+    assert all((layer.bias == 0).all() for layer in network.layers)
+    assert all(skip.weight.abs().max().item() == pytest.approx(1 / 20, rel=0.01) for skip in network.skips)
+
+
+def test_c5_parameters_of_principled_weights_are_their_logarithms() -> None:
+    direct, logarithms = (make("ICNN + init", positivity=p) for p in ("projection", "exponential"))
+    for ours, theirs in zip(logarithms.layers[1:], direct.layers[1:], strict=True):
+        torch.testing.assert_close(ours.weight.exp(), theirs.weight, rtol=1e-5, atol=0)
+        assert torch.equal(ours.bias, theirs.bias)
+
+
 def test_only_shift_centres_what_clamping_moved() -> None:
     layer = classifier((400, 400, 400, 10), ONLY_SHIFT, generator=Generator().manual_seed(0)).layers[1]
     mean = math.sqrt(2 / 400) / 4  # of a uniform weight with its negative half clamped

@@ -79,6 +79,15 @@ def test_negative_control_of_projection_without_project_the_weights_turn_negativ
     assert all((weight >= 0).all() for weight in network.weights())
 
 
+@pytest.mark.parametrize("positivity", sorted({*POSITIVITIES} - {"projection"}))
+def test_projection_leaves_parameters_alone_whose_map_keeps_weights_positive(positivity):
+    network = make(0, positivity)
+    with torch.no_grad():
+        network.raw[0].fill_(-2.0)
+    network.project_()
+    assert (network.raw[0] == -2).all()
+
+
 def test_activation_of_the_released_code_is_convex_but_not_strictly():
     def released(x):
         return functional.elu(x) + 1e-5 * x
@@ -131,6 +140,10 @@ def test_spanning_counts_only_rows_that_reach_the_output():
     with torch.no_grad():
         network.raw[0][:, 1:] = 0.0
     assert not network.spans_input()
+    network = make(0, "projection", dimension=2, widths=(4, 4), skips=False)
+    with torch.no_grad():
+        network.raw[0][0, 1:] = network.raw[1][0, 1:] = 0.0  # other rows of the first end at the second
+    assert not network.spans_input()
 
 
 @pytest.mark.parametrize("positivity", sorted(POSITIVITIES))
@@ -155,11 +168,13 @@ def test_starting_weights_do_not_depend_on_positivity(positivity):
 @pytest.mark.parametrize("positivity", sorted(POSITIVITIES))
 def test_principled_initialisation_has_hoedts_moments(positivity):
     network = ConvexNetwork(200, (200, 200, 200), positivity=positivity, activation=functional.relu)
-    network.principled_(generator=torch.Generator().manual_seed(0))
-    moments = principled(200)
+    network.principled_(0.3, generator=torch.Generator().manual_seed(0))
+    moments = principled(200, correlation=0.3)
     weight = network.weights()[0]
     assert abs(weight.mean().item() / moments.weight_mean - 1) < 0.05
     assert network.inputs[1].bias[0].item() == pytest.approx(moments.bias_mean)
+    network.principled_(0.3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(network.weights()[0], weight, rtol=0, atol=0)
 
 
 def test_shapes_dtype_and_layers_as_in_equation_4():

@@ -111,7 +111,9 @@ def test_unload_gives_ordinary_modules_back() -> None:
 def test_bfloat16_products_keep_masters_in_float32() -> None:
     stack, (x, y) = Stack(networks(dtype=torch.float32), torch.bfloat16), batch(4)
     hidden = stack.forward(x.bfloat16())
-    gradients = [g for _, found in stack.gradients(hidden, summed(hidden[-1], y)[1]) for g in found]
+    delta = summed(hidden[-1], y)[1]
+    gradients = [g.clone() for _, found in stack.gradients(hidden, delta) for g in found]
+    torch.testing.assert_close(gradients[1], delta.float().sum(1))  # of the last biases, summed in float32
     assert hidden[-1].dtype == torch.bfloat16
     assert {tensor.dtype for group in stack.groups for tensor in group} == {torch.float32}
     assert {gradient.dtype for gradient in gradients} == {torch.float32}

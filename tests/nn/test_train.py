@@ -85,6 +85,23 @@ def test_200_steps_equal_the_published_recipe(method: str) -> None:
     assert loss < 1.7  # of ln 6 = 1.79 by chance
 
 
+def test_rate_and_weight_decay_are_adams_and_every_epoch_is_told() -> None:
+    """Batches of all examples, whose order plays no part."""
+    start, data, said = network("non-convex").double(), examples(dtype=torch.float64), []
+    peer = copy.deepcopy(start)
+    settings = Settings(epochs=3, batch=400, rate=3e-3, weight_decay=10.0, validation=0.0)
+    run = train([start], [0], data, settings, said.append)[0]
+    optimiser = torch.optim.Adam(peer.parameters(), lr=3e-3, weight_decay=10.0)
+    for _ in range(3):
+        optimiser.zero_grad()
+        x, y = data.batch(torch.arange(400)[None], torch.float64)
+        nn.functional.cross_entropy(peer(x[0]), y[0], reduction="sum").backward()
+        optimiser.step()
+    for ours, theirs in zip(run.network.parameters(), peer.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
+    assert [text.partition(",")[0] for text in said] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+
+
 def test_weights_are_not_negative_after_any_step() -> None:
     stack = Stack([network(method) for method in METHODS])
     optimiser, data = Adam(stack), examples()
@@ -233,6 +250,14 @@ def test_cross_entropy_is_the_sum_over_the_batch() -> None:
     torch.testing.assert_close(delta, torch.autograd.grad(expected.sum(), logits)[0])
 
 
+def test_cross_entropy_of_bfloat16_logits_is_computed_in_float32() -> None:
+    logits = torch.randn(2, 9, 4, generator=Generator().manual_seed(0)).bfloat16()
+    targets = torch.arange(9).remainder(4).expand(2, -1)
+    (loss, delta), (exact, _) = (cross_entropy(each, targets) for each in (logits, logits.double()))
+    assert (loss.dtype, delta.dtype) == (torch.float32, torch.bfloat16)
+    torch.testing.assert_close(loss.double(), exact, rtol=1e-6, atol=0)
+
+
 def test_evaluate_equals_the_ordinary_module() -> None:
     net, data = network("ICNN + skip"), examples()
     loss, accuracy = evaluate(Stack([net]), data, torch.arange(400)[None], chunk=150)[0].tolist()
@@ -242,13 +267,15 @@ def test_evaluate_equals_the_ordinary_module() -> None:
 
 
 def test_bfloat16_products_train_as_well() -> None:
-    ends = [
-        train([network("non-convex")], [0], examples(), Settings(epochs=8, batch=32, precision=p))[0].losses[
-            -10:
-        ]
+    runs = [
+        train([network("non-convex")], [0], examples(), Settings(epochs=8, batch=32, precision=p))[0]
         for p in ("float32", "bfloat16")
     ]
-    assert abs(ends[0].mean() - ends[1].mean()) < 0.1
+    assert [run.precision for run in runs] == [torch.float32, torch.bfloat16]
+    assert not torch.equal(runs[0].losses, runs[1].losses)
+    ends = [run.losses[-10:].mean() for run in runs]
+    assert max(ends) < 0.5 * runs[0].losses[0]
+    assert abs(ends[0] - ends[1]) < 0.1
 
 
 def test_denormals_are_flushed_by_all_threads_inside_and_kept_outside() -> None:

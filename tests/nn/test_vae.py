@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from invex.data import synthetic
+from invex.nn import vae
 from invex.nn.bijections import autoregressive_flow
 from invex.nn.convex import ConvexNetwork
 from invex.nn.vae import GenerativeModel, Schedule, Terms, objective, train
@@ -73,6 +74,16 @@ def test_equation_6_vanishes_for_a_bijection_and_not_for_two_networks():
     assert GenerativeModel(encoder, decoder, ConvexNetwork(2, (8,))).double().terms(x, y).cycle > 1e-6
 
 
+def test_equation_6_of_a_decoder_that_doubles_is_known():
+    """f(h(2 z)) = 2 z_1: half of the term is E[z_1^2] of the codes, half that of a uniform law on [-2, 2]."""
+    model, x = identity_model(sigma_z=1e-12), draws(200_000)
+    model.decoder = nn.Linear(2, 2, bias=False).double()
+    with torch.no_grad():
+        model.decoder.weight.copy_(2 * torch.eye(2))
+    cycle = model.terms(x, x[:, 0], generator=torch.Generator().manual_seed(0)).cycle
+    assert cycle.item() == pytest.approx(x[:, 0].square().mean().item() + 4 / 3, abs=0.015)
+
+
 def test_equation_7_is_the_weighted_sum():
     one, two, three, four = torch.tensor([1.0, 2.0, 3.0, 4.0])
     assert objective(Terms(one, two, three, four), beta=10.0, gamma=100.0) == 433
@@ -106,6 +117,63 @@ def test_training_is_deterministic_and_learns():
     assert torch.equal(runs[0][1], runs[1][1])
     assert runs[0][0]["property"][-1] < 0.1 * runs[0][0]["property"][0]
     assert (runs[0][1] - y).square().mean() < 0.1 * y.var()
+
+
+def trained(seed=0, sign=1, **settings):
+    """A model after three epochs of two batches, and its curve."""
+    x, model = synthetic.grid(12), small_model()
+    schedule = Schedule(
+        **{"epochs": 3, "batch": 72, "rate": 1e-2, "final_rate": 1e-2, "seed": seed} | settings
+    )
+    return model, train(model, x, sign * synthetic.rosenbrock(x), schedule)
+
+
+def moved(model):
+    """How far any parameter of the networks has moved from where it starts."""
+    pairs = zip(model.encoder.parameters(), small_model().encoder.parameters(), strict=True)
+    return max((after - before).abs().max().item() for after, before in pairs)
+
+
+def test_the_seed_decides_batches_and_noise():
+    assert trained(seed=1)[1] == trained(seed=1)[1]
+    assert trained(seed=1)[1] != trained(seed=2)[1]
+
+
+def test_the_curve_is_the_mean_of_the_terms_over_the_batches():
+    model, curve = trained(rate=1e-30, final_rate=1e-30, gamma=1.0)
+    x = synthetic.grid(12)
+    terms = model.terms(x, synthetic.rosenbrock(x))
+    assert curve["divergence"] == pytest.approx([terms.divergence.item()] * 3, rel=1e-5)
+    assert curve["property"] == pytest.approx([terms.property.item()] * 3, rel=0.1)
+
+
+def test_every_batch_is_weighted_by_the_beta_of_its_epoch(monkeypatch):
+    seen = []
+    monkeypatch.setattr(vae, "objective", lambda terms, *weights: seen.append(weights) or sum(terms))
+    trained(beta=1.0, final_beta=0.01, gamma=0.5)
+    assert [beta for beta, _ in seen] == pytest.approx([0.01 ** (epoch / 3) for epoch in (0, 0, 1, 1, 2, 2)])
+    assert {gamma for _, gamma in seen} == {0.5}
+
+
+@pytest.mark.parametrize(("scale_rate", "still"), [(0.0, True), (0.2, False)])
+def test_scales_learn_at_their_own_rate(scale_rate, still):
+    model, start = trained(scale_rate=scale_rate)[0], small_model()
+    steps = (model.log_sigma - start.log_sigma).abs()
+    assert steps.max() <= 6 * scale_rate * 1e-2 * 1.01
+    assert (steps.max() == 0) == still
+    assert moved(model) > 1e-2
+
+
+def test_a_gradient_clipped_far_below_adams_epsilon_moves_nothing():
+    assert moved(trained(clip=1e-14)[0]) < 1e-6
+    assert moved(trained()[0]) > 1e-2
+
+
+def test_weights_are_projected_after_each_step_and_negative_without(monkeypatch):
+    """A concave target pulls them down."""
+    assert all((weight >= 0).all() for weight in trained(sign=-1)[0].head.weights())
+    monkeypatch.setattr(vae, "project", lambda model: None)
+    assert any((weight < 0).any() for weight in trained(sign=-1)[0].head.weights())
 
 
 def test_a_trained_model_still_inverts_exactly():
