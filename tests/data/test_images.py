@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from invex.data import images
+from invex.data import images, sources
 from invex.data.images import PUBLISHED, DataError, load
-from invex.data.sources import prepare
+from invex.data.sources import obtain, prepare
 
 REAL = Path(os.environ.get("INVEX_TEST_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 
@@ -42,16 +42,22 @@ def write_archive(folder, pictures, labels):
 
 
 def write_mosaics(folder, pictures, labels, order):
-    """The recoded form: one picture of 10 x 10 tiles, train and test from the same hundred."""
+    """The recoded form: two pictures of 5 x 10 tiles, train and test from the same hundred."""
     from PIL import Image
 
     folder.mkdir(exist_ok=True)
-    tiles = pictures[order].reshape(10, 10, 32, 32, 3).transpose(0, 2, 1, 3, 4).reshape(320, 320, 3)
-    Image.fromarray(tiles).save(folder / "all.webp", lossless=True)
+    tiles = pictures[order].reshape(10, 10, 32, 32, 3).transpose(0, 2, 1, 3, 4).reshape(2, 160, 320, 3)
+    for name, half in zip("ab", tiles, strict=True):
+        Image.fromarray(half).save(folder / f"{name}.webp", lossless=True)
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["split", "file", "position", "label"])
-    rows.writerows([s, "all.webp", i, labels[order][i]] for s in ("train", "test") for i in range(100))
+    places = [(f"{name}.webp", i) for name in "ab" for i in range(50)]
+    rows.writerows(
+        [split, *place, label]
+        for split in ("train", "test")
+        for place, label in zip(places, labels[order], strict=True)
+    )
     (folder / "index.csv.gz").write_bytes(gzip.compress(text.getvalue().encode()))
 
 
@@ -78,6 +84,20 @@ def test_every_source_and_order_gives_the_same_arrays_and_digest(tmp_path, pictu
     assert all(same(found[0], item) for item in found[1:])
     assert found[0].images.dtype == np.uint8
     assert found[0].labels.dtype == np.int64
+
+
+def test_cifar100_has_its_fine_labels_and_planes_of_colour(tmp_path):
+    planes = np.arange(2 * 3, dtype=np.uint8).repeat(1024).reshape(2, -1)  # one value a plane
+    content = pickle.dumps({b"data": planes, b"fine_labels": [71, 5], b"coarse_labels": [1, 0]}, protocol=2)
+    with tarfile.open(tmp_path / "cifar-100-python.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("cifar-100-python/test")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    found = load("cifar100", "test", tmp_path)
+    assert dict(zip(found.labels.tolist(), found.images[:, 9, 9].tolist(), strict=True)) == {
+        71: [0, 1, 2],
+        5: [3, 4, 5],
+    }
 
 
 def test_canonical_order_keeps_each_image_with_its_label(pictures):
@@ -147,6 +167,20 @@ def test_arrays_are_writable_but_never_write_to_the_file(tmp_path, kind):
     first = load("mnist", "train", tmp_path)
     first.images[:] = 0
     assert load("mnist", "train", tmp_path).digest == first.digest
+
+
+def test_what_is_fetched_takes_the_place_of_a_prepared_part(tmp_path, monkeypatch):
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+
+    def write(count):
+        for stem in ("train", "t10k"):
+            write_idx_pair(tmp_path / "mnist", stem, pictures[:count], np.arange(count) % 10)
+
+    write(10)
+    prepare("mnist", tmp_path, tmp_path)
+    monkeypatch.setattr(sources, "fetch", lambda *_, **__: write(20))
+    obtain("mnist", tmp_path)
+    assert len(load("mnist", "train", tmp_path).images) == 20
 
 
 # published with MNIST, whose classes are uneven; the other sets have equal classes

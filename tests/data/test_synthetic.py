@@ -53,13 +53,13 @@ def test_grid_has_1600_points_and_the_square_as_its_hull():
 
 def test_mixture_is_minus_two_normal_densities_with_two_minima():
     x = synthetic.grid(7, dtype=torch.float64)
-    covariance = 0.02 * torch.eye(2, dtype=torch.float64)
+    covariance = 0.03 * torch.eye(2, dtype=torch.float64)
     normals = [
         torch.distributions.MultivariateNormal(torch.tensor([m, 0.0], dtype=torch.float64), covariance)
         for m in (-0.2, 0.2)
     ]
     expected = 1 - sum(normal.log_prob(x).exp() for normal in normals)
-    torch.testing.assert_close(synthetic.gaussian_mixture(x, offset=1.0), expected)
+    torch.testing.assert_close(synthetic.gaussian_mixture(x, variance=0.03, offset=1.0), expected)
     left, right = (minimiser_of_mixture(start) for start in (-0.3, 0.3))
     assert left[0] < -0.15
     assert right[0] > 0.15

@@ -1,5 +1,8 @@
 """Active units before training: of the networks that learning dynamics trains, on the images it trains on."""
 
+from dataclasses import replace
+
+import pytest
 from invex.experiments import initial_activity, learning_dynamics
 from invex.experiments.initial_activity import Config
 
@@ -22,6 +25,18 @@ def test_shares_fall_with_depth_on_stand_in_data() -> None:
     assert 0.3 < layers["active"][0] < 0.7
     assert layers["active"][-1] < 0.5 * layers["active"][0]
     assert list(outcome.data) == ["digits train", "digits test"]
+
+
+def test_shares_stand_beside_the_settings_of_their_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    (usual,) = initial_activity.networks(Config("digits", 0))
+    chosen = [usual, replace(usual, correlation=0.1, bias_noise=0.3)]
+    monkeypatch.setattr(initial_activity, "networks", lambda config: chosen)
+    ((_, outcome),) = initial_activity.run(
+        [Config("digits", 0)], device="cpu", folder=None, progress=lambda text: None
+    )
+    layers = outcome.tables["layers"]
+    rows = set(zip(*(layers[name] for name in ("hidden", "correlation", "bias_noise")), strict=True))
+    assert rows == {(5, 0.5, 0.0), (5, 0.1, 0.3)}
 
 
 def test_the_network_is_that_which_is_trained() -> None:

@@ -1,5 +1,6 @@
 """The Rosenbrock experiment: what it measures, on models whose answers are known, and a short run."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,31 @@ def test_a_perfect_model_has_no_error_its_minimum_in_place_and_its_valley_on_the
     assert (floor[1] > 0).all()
 
 
+class Off(Root):
+    """One half more within the training square, one more around it."""
+
+    def forward(self, z):
+        inside = Unbend()(z).abs().amax(-1) < 0.4 + 1e-9
+        return super().forward(z) + torch.where(inside, 0.5, 1.0)
+
+
+class Displaced(Unbend):
+    def forward(self, z):
+        return super().forward(z) + 0.03
+
+
+def test_measures_of_a_model_with_known_errors():
+    model = GenerativeModel(Bend(), Displaced(), Off())
+    found, (floor, truth) = rosenbrock.measure(model), rosenbrock.valley(model)
+    assert found["rmse"] == pytest.approx(0.5, abs=1e-6)
+    assert found["largest_residual"] == pytest.approx(0.5, abs=1e-3)
+    assert found["rmse_around"] == pytest.approx(1, abs=1e-6)
+    assert len(rosenbrock._surroundings()) == 61**2 - 41 * 31
+    assert found["minimum"] == pytest.approx(0.501, abs=1e-6)
+    assert found["minimum_away"] == pytest.approx(0.03 * 2**0.5)
+    assert found["valley_away"] == (floor - truth).abs().max().item()
+
+
 def test_a_model_without_a_valley_is_found_out():
     flat = GenerativeModel(nn.Identity(), nn.Identity(), Root())
     floor, truth = rosenbrock.valley(flat)
@@ -80,12 +106,43 @@ def test_every_choice_differs_from_the_chapter_and_has_its_own_name():
     assert len(without_names) == len(names)
 
 
-def test_a_short_run_gives_finite_metrics():
-    config = replace(rosenbrock.configs("quick")[0], epochs=4)
-    ((back, outcome),) = rosenbrock.run([config], device="cpu", folder=None, progress=lambda _: None)
-    assert back == config
-    assert outcome.failed is None or "falls" in outcome.failed
-    assert len(outcome.tables["curve"]["property"]) == 4
+@pytest.mark.parametrize("config", rosenbrock.CHOICES, ids=lambda config: config.choice)
+def test_every_choice_reaches_the_model(config):
+    model = rosenbrock.build(config)
+    assert {layer.activation for layer in model.encoder} == {rosenbrock.ACTIVATIONS[config.activation]}
+    assert model.head.positivity == config.positivity
+    assert isinstance(model.head.inputs[1], nn.Linear) == config.skips
+    assert bool((model.head.inputs[1].bias < -0.5).all()) == config.principled
+    assert model.log_sigma.exp().tolist() == pytest.approx([config.sigma_x, 0.3, config.sigma_z])
+
+
+def test_seeds_of_a_choice_come_after_all_choices_of_the_seed_before():
+    runs = rosenbrock.configs("paper")
+    assert [config.seed for config in runs] == [seed for seed in range(3) for _ in rosenbrock.CHOICES]
+    assert len(set(runs)) == 30
+
+
+def test_a_fitted_model_is_in_float64_with_a_curve_of_finite_terms():
+    model, curve = rosenbrock.fit(replace(rosenbrock.CHAPTER, epochs=1))
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
+    assert all(len(values) == 1 and math.isfinite(values[0]) for values in curve.values())
+
+
+def test_a_run_measures_its_model_or_says_that_it_has_no_minimum(monkeypatch):
+    def fitted(config, device, progress):
+        head = Root() if config.seed == 0 else nn.Sequential(nn.Linear(2, 1), nn.Flatten(0)).double()
+        return GenerativeModel(Bend(), Unbend(), head), {"property": [0.5]}
+
+    monkeypatch.setattr(rosenbrock, "fit", fitted)
+    chosen = [replace(rosenbrock.CHAPTER, epochs=1, seed=seed) for seed in (0, 1)]
+    outcomes = dict(rosenbrock.run(chosen, device="cpu", folder=None, progress=lambda _: None))
+    assert list(outcomes) == chosen
+    good, bad = outcomes.values()
+    assert good.failed is None
+    assert good.metrics.keys() == {*rosenbrock.measure(fitted(chosen[0], "", None)[0]), "seconds"}
+    assert "still falls" in bad.failed
+    assert bad.metrics.keys() == {"seconds"}
+    assert good.tables["curve"] == {"epoch": [0], "property": [0.5]}
 
 
 def test_the_control_has_two_minima():

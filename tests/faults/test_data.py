@@ -118,6 +118,9 @@ def test_a_damaged_file_that_lies_there_is_deleted_and_named(tmp_path):
     with pytest.raises(DataError, match=r"one\.gz is truncated .* was deleted; run `invex data` again"):
         sources.verify(SOURCE, tmp_path)
     assert not (tmp_path / "one.gz").exists()
+    (tmp_path / "one.gz").write_bytes(CONTENT[:-1])
+    with pytest.raises(DataError, match=r"one\.gz is truncated"):
+        sources.fetch(SOURCE, tmp_path)
 
 
 def idx(*shape):

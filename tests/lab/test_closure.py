@@ -7,7 +7,7 @@ from invex.lab.closure import changed, code_digest, source_digest
 EXPERIMENT = '''
 """An experiment."""
 from science import layers
-from science.numbers import TWO as factor
+from science.layers import TWO as factor
 
 @dataclass
 class Config:
@@ -26,9 +26,14 @@ def run(configs, *, device):
         yield layers.Net(factor).forward(config)
 '''
 LAYERS = '''
-from .numbers import helper as helped
+from .numbers import TWO, helper as helped
 
 REGISTRY = {"relu": lambda x: max(x, 0)}
+REGISTRY["elu"] = lambda x: x
+
+@dataclass
+class Settings:
+    steps: int = 3
 
 class Net:
     """A net."""
@@ -39,17 +44,22 @@ class Net:
 
 def activate(x, kind="relu"):
     """Apply it."""
-    return REGISTRY[kind](x)
+    return REGISTRY[kind](x) * Settings().steps
 
 def unrelated(x):
     return x + 1
 '''
 NUMBERS = """
 TWO = 2
+TWO += 0
 
 def helper(x):
     from science.deep import deepest
     return deepest(x)
+
+def namesake():
+    from science.deep import bystander as deepest
+    return deepest()
 """
 DEEP = """
 def deepest(x):
@@ -82,6 +92,7 @@ def science(tmp_path, monkeypatch):
 def test_the_closure_holds_what_run_reaches_and_nothing_else(science):
     found = {name.removeprefix("science.") for name in science().functions}
     reached = {"run.run", "run.Config", "layers.Net", "layers.activate", "layers.REGISTRY"}
+    reached |= {"layers.Settings", "layers.<module>"}
     assert found == reached | {"numbers.TWO", "numbers.helper", "deep.deepest"}
 
 
@@ -90,6 +101,9 @@ def test_the_closure_holds_what_run_reaches_and_nothing_else(science):
     [
         ("deep", "x * 3", "x * 4", "deep.deepest"),
         ("numbers", "TWO = 2", "TWO = 3", "numbers.TWO"),
+        ("numbers", "TWO += 0", "TWO += 1", "numbers.TWO"),
+        ("layers", "steps: int = 3", "steps: int = 4", "layers.Settings"),
+        ("layers", "lambda x: x\n", "lambda x: -x\n", "layers.<module>"),
         ("layers", "max(x, 0)", "max(x, 1)", "layers.REGISTRY"),
         ("layers", "self.width = width", "self.width = 2 * width", "layers.Net"),
         ("layers", 'kind="relu"', 'kind="elu"', "layers.activate"),

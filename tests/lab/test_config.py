@@ -1,7 +1,7 @@
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -32,6 +32,17 @@ def test_digest_is_the_hash_of_the_canonical_json():
 def test_a_new_field_at_its_default_changes_no_digest_but_any_other_value_does():
     assert digest(Grown("skip")) == digest(Config("skip"))
     assert digest(Grown("skip", momentum=0.9)) != digest(Config("skip"))
+
+
+def test_a_mapping_with_a_default_of_its_own_is_left_out_at_it():
+    @dataclass(frozen=True)
+    class Named:
+        rates: dict[str, float] = field(default_factory=lambda: {"slow": 0.1})
+
+    assert canonical(Named()) == "{}"
+    assert canonical(Named({"slow": 0.2})) == '{"rates":{"slow":0.2}}'
+    with pytest.raises(ValueError, match=r"config field rates\.fast: NaN"):
+        canonical(Named({"fast": float("nan")}))
 
 
 def test_every_field_is_kept_in_full():

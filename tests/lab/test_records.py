@@ -70,6 +70,8 @@ def test_a_new_field_finds_the_old_record_but_another_default_does_not(tmp_path)
     store.put(made())
     assert store.get("learning", Grown()) is not None
     assert store.get("learning", Redefined()) is None
+    store.put(made(Grown()))
+    assert store.get("learning", Config()) is None  # of a field that has gone
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
@@ -96,6 +98,12 @@ def test_a_value_that_is_not_finite_is_null_and_fails_the_run(tmp_path):
     assert item.failed == "curve.loss is not finite at row 1"
     assert made().failed is None
     assert read(Store(tmp_path).put(item)).failed == item.failed
+
+
+def test_a_metric_that_is_not_finite_is_null_and_fails_the_run():
+    item = record("learning", Config(), "paper", Outcome({}, {"final": math.inf, "best": 1.0}, {}), ORIGIN)
+    assert item.metrics == {"final": None, "best": 1.0}
+    assert item.failed == "metric final is not finite"
 
 
 def test_a_given_reason_of_failure_is_kept():
@@ -129,6 +137,9 @@ def test_an_edit_that_also_moves_the_hash_of_another_record_is_still_found(tmp_p
     first, second = (store.put(made(Config(seed=seed))) for seed in range(2))
     first.write_text(second.read_text())
     assert "misnamed" in store.verify()[0]
+    (tmp_path / "other").mkdir()
+    second.rename(tmp_path / "other" / second.name)
+    assert "misnamed, it is learning/" in store.verify("other")[0]
 
 
 def test_stale_names_what_changed_since(tmp_path):

@@ -100,6 +100,19 @@ def test_recorded_times_of_this_hardware_predict_the_next_sweep(plan, clock):
     assert len(sweep.sweep(replace(plan, deadline=clock.now + 0.3)).recorded) == 1
 
 
+def test_the_slowest_run_of_this_hardware_and_profile_predicts_the_others(plan, clock, monkeypatch):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(provenance, "hardware", lambda device: "another processor")
+        sweep.sweep(replace(plan, configs=plan.configs[:2]))
+    sweep.sweep(replace(plan, configs=plan.configs[2:4], profile="quick"))
+    assert sweep._measured(plan) == {}
+    for item, seconds in zip(list(plan.store.all()), (9.0, 20.0, 3.0, 1.0), strict=True):
+        here = item.provenance | {"device": provenance.hardware("cpu"), "wall_seconds": seconds}
+        same = item.config | {"method": "plain"}
+        plan.store.put(replace(item, config=same, profile="paper", provenance=here))
+    assert sweep._measured(plan) == {sweep.kind(same): 20.0}
+
+
 def test_stale_records_are_run_again_on_request_only(plan):
     sweep.sweep(plan)
     item = plan.store.get("steady", plan.configs[0])
@@ -124,6 +137,14 @@ def test_a_gpu_is_given_whole_groups(plan, gpu):
     report = sweep.sweep(replace(plan, device="cuda"))
     assert log(plan) == [f"{m} {s} of 3" for m in ("plain", "skip") for s in range(3)]
     assert {item.provenance["batch"] for item in report.recorded} == {3}
+
+
+def test_of_a_group_each_run_is_recorded_when_it_ends_with_its_share_of_the_time(plan, clock, gpu):
+    there = []
+    counted = lambda text: there.append(len(plan.store.paths()))  # noqa: E731
+    report = sweep.sweep(replace(plan, device="cuda"), counted, ended=lambda text: None)
+    assert there == [runs for runs in range(6) for _ in range(2)]
+    assert [item.provenance["wall_seconds"] for item in report.recorded] == pytest.approx([0.2] * 6)
 
 
 def test_of_a_group_the_part_that_fits_is_run():
@@ -182,6 +203,7 @@ def test_only_refuses_by_name(plan, only, message):
 def test_shards_are_disjoint_and_cover_everything(plan):
     parts = [config for i in range(1, 5) for config in experiments.shard(plan.configs, f"{i}/4")]
     assert sorted(map(str, parts)) == sorted(map(str, plan.configs))
+    assert experiments.shard(plan.configs, "1/1") == list(plan.configs)
     for wrong in ("0/4", "5/4", "1", "a/b", "-1/2"):
         with pytest.raises(Refused, match="--shard"):
             experiments.shard(plan.configs, wrong)
@@ -214,7 +236,7 @@ def test_costs_add_up_what_runs_of_the_kind_took_and_count_the_rest(plan, monkey
     assert (quick["runs"], quick["recorded"], quick["cost"]) == (2, 0, "2 runs not measured")
     assert (paper["runs"], paper["recorded"], paper["cost"]) == (6, 1, "0 s, 3 runs not measured")
     assert 0.3 <= paper["seconds"] < 1.5
-    assert [costs.duration(s) for s in (7, 150, 9000)] == ["7 s", "2.5 min", "2.5 h"]
+    assert [costs.duration(s) for s in (7, 90, 150, 9000)] == ["7 s", "90 s", "2.5 min", "2.5 h"]
 
 
 def test_the_cost_of_a_chapter_names_each_machine_once(plan, monkeypatch):
