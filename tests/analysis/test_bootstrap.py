@@ -15,6 +15,10 @@ def test_interval_of_the_mean_agrees_with_the_normal_one() -> None:
     half = 1.96 * sample.std() / 20
     assert value == sample.mean()
     assert (low, high) == pytest.approx((value - half, value + half), abs=0.1 * half)
+    half *= 0.6745 / 1.96
+    assert interval(lambda x: x.mean(-1), sample, level=0.5)[1:] == pytest.approx(
+        (value - half, value + half), abs=0.1 * half
+    )
 
 
 def test_interval_of_a_median_covers_the_truth() -> None:

@@ -1,6 +1,7 @@
 """Certificates for Theorems 3.2-3.4 of Nesterov et al. (2022), on functions with known answers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -44,6 +45,36 @@ def test_theorem_3_2_one_stationary_point_of_a_bowl():
     torch.testing.assert_close(found.point, torch.tensor([1.0, -0.5], dtype=torch.float64))
 
 
+def test_theorem_3_2_ends_have_to_be_stationary_and_together():
+    end = torch.zeros(1, 2)
+    found = c.StationaryPoints(end[0], end, gradient=1e-5, spread=1e-4, elsewhere=1.0, apart=1.0)
+    assert found.holds
+    assert not replace(found, gradient=1e-3).holds
+    assert not replace(found, spread=1e-2).holds
+
+
+def test_theorem_3_2_gradients_near_the_minimum_are_its_own():
+    """Half a step of the grid from the minimum the slope is 1; the smallest beyond 0.6 is 2, a step away."""
+    assert c.stationary_points(bowl, starts(), apart=0.2).elsewhere == pytest.approx(1)
+    assert c.stationary_points(bowl, starts(), apart=0.6).elsewhere == pytest.approx(2)
+
+
+def bend(x):
+    return torch.stack([x[..., 0], x[..., 1] - 2 * x[..., 0] ** 2], dim=-1)
+
+
+def test_all_certificates_of_a_convex_function_of_a_bijection_and_none_of_two_wells():
+    corner = torch.tensor([4.0, 4.0], dtype=torch.float64)
+    found = c.certify(bowl, bend, starts(), [0.5, 2.0], (-corner, corner), apart=0.2, rays=12)
+    assert found.verdicts == (True,) * 4
+    torch.testing.assert_close(found.stationary.point, torch.tensor([1.0, 1.5], dtype=torch.float64))
+    assert found.crossings.counts.shape == (2 * 12,)
+    inside = (bend(starts()).abs() <= 4).all(1).sum()
+    assert 0 < len(found.curvature.smallest) == inside < len(starts())
+    control = c.certify(two_wells, nn.Identity(), starts() + 0.01, [0.5], (-corner, corner), apart=0.2)
+    assert control.verdicts == (False,) * 4
+
+
 def test_theorem_3_2_one_stationary_point_of_a_convex_function_of_a_bijection():
     """In input space some Hessian is indefinite; the stationary point is single all the same."""
     function = random_model()
@@ -74,6 +105,7 @@ def test_theorem_3_3_sub_level_sets():
     cylinder = c.sub_level_sets(lambda x: x[..., 0] ** 2, [1.0], -corner, corner)
     assert cylinder.components == (1,)
     assert cylinder.inside == (False,)
+    assert not cylinder.holds
 
 
 def test_one_crossing_a_ray():
@@ -98,6 +130,8 @@ def test_a_level_below_the_minimum_is_not_crossed():
 def test_theorem_3_4_curvature():
     assert c.curvature(bowl, starts()).smallest.unique().tolist() == [2.0]
     assert not c.curvature(two_wells, starts()).holds
+    rounding, one = torch.tensor([[1e-15], [1.0]], dtype=torch.float64)
+    assert not c.Curvature(rounding, one).holds
 
 
 def test_theorem_3_4_negative_controls():

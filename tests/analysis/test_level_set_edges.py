@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from convex_functions import seeded
 from invex.analysis.level_sets import (
     LevelNotReached,
     LevelSet,
@@ -19,10 +20,6 @@ EYE = torch.eye(2, dtype=torch.float64)
 
 def square(z: Tensor) -> Tensor:
     return z.square().sum(1)
-
-
-def seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

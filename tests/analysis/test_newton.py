@@ -4,16 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from convex_functions import LogSumExp
+from convex_functions import LogSumExp, seeded
 from invex.analysis.level_sets import LevelNotReached, NotConvexAlongRay, radius
 from invex.analysis.radius import PRECISION
 from invex.analysis.rays import Function, Rays
 from invex.analysis.sampling import directions
 from torch import Tensor, nn
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def square(z: Tensor) -> Tensor:

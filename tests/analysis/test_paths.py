@@ -1,6 +1,7 @@
 """Shortest paths round thin bodies, where a polygon through the body would be shorter."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -70,6 +71,29 @@ def test_the_shorter_arc_is_not_the_one_of_the_smaller_angle() -> None:
     a, b = level_set.points(torch.tensor([[0.2, 1.0], [0.2, -1.0]]).double())
     path = level_set.geodesic(a, b, 50)
     assert path[25, 0] < -9.9
+
+
+def test_the_shorter_arc_is_the_one_after_a_map_and_so_are_equal_distances() -> None:
+    """The map draws out the right half of a circle sixfold, and heights threefold."""
+
+    def embed(z: Tensor) -> Tensor:
+        return torch.stack([torch.where(z[:, 0] > 0, 6 * z[:, 0], z[:, 0]), 3 * z[:, 1]], 1)
+
+    level_set, up = body(1.0, 1.0), 0.96**0.5
+    ends = torch.tensor([[0.2, up], [0.2, -up]]).double()
+    assert level_set.geodesic(*ends, 41)[20, 0] > 0.9
+    path = level_set.geodesic(*ends, 41, embed=embed)
+    assert path[20, 0] < -0.9
+    gaps = [points.diff(dim=0).norm(dim=1) for points in (embed(path), path)]
+    assert gaps[0].max() < 1.05 * gaps[0].min()
+    assert gaps[1].max() > 1.5 * gaps[1].min()
+
+
+def test_a_box_plays_no_part_on_the_way() -> None:
+    boxed = replace(body(1.0, 1.0, 1.0), box=(-2.0, torch.tensor([2.0, 2.0, 0.5])))
+    ends = torch.tensor([[0.84**0.5, 0.0, 0.4], [-(0.84**0.5), 0.0, 0.4]]).double()
+    assert boxed.geodesic(*ends, 9)[4, 2] > 0.99
+    assert boxed.points(ends.mean(0)[None]).isnan().all()
 
 
 @pytest.mark.parametrize("axis", [5.0, 10.0])

@@ -58,6 +58,22 @@ def test_kernel_of_one_position_is_a_fully_connected_layer(slope):
     assert after.other[0].item() == pytest.approx(dense.covariance.item(), rel=1e-6)
 
 
+def test_rows_of_the_chapter_are_measured_as_expected_by_lag():
+    rows = list(signal_convolution.covariance_rows(4, channels=4, count=3, networks=400))
+    assert [(row["kind"], row["lag"]) for row in rows] == [
+        (k, i) for k in ("same", "other") for i in range(3)
+    ]
+    assert all(abs(row["measured"] - row["expected"]) < LIMIT * row["error"] for row in rows)
+    assert len({row["expected"] for row in rows}) == 6
+
+
+def test_smoothness_leaves_the_fixed_point_of_a_kernel_of_one_position_alone():
+    for row in signal_convolution.smoothness_rows((1, 8), kernel_size=1):
+        assert (row["variance"], row["correlation"]) == pytest.approx((1, 0.5))
+    rough, smooth = signal_convolution.smoothness_rows((1, 8))
+    assert rough["correlation"] < smooth["correlation"] - 0.05
+
+
 def test_channels_have_the_covariances_they_were_drawn_with():
     features = signal_convolution.smooth_channels(4000, 5, 20, 0.3, 3, generator())
     state = signal_convolution.lags(0.3, 3, 5)

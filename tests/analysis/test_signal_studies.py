@@ -54,6 +54,60 @@ def test_eq5_6_at_depth_hold_for_one_layer_and_then_understate_the_variance(widt
     assert z[3, "variance"] > 4
 
 
+def test_a_network_below_a_variance_of_001_has_died_and_one_above_10_exploded(monkeypatch):
+    scale = torch.tensor([0.005, 0.05, 5.0, 20.0, 20.0]).sqrt().view(5, 1, 1)
+    normal = scale * torch.linspace(-1, 1, 100) * 3**0.5  # of variance one about
+    monkeypatch.setattr(signal_studies, "random_layer", lambda features, *_, **__: normal)
+    assert signal_studies.fates(100, 2, networks=5) == pytest.approx((0.2, 0.4))
+
+
+def test_intervals_are_those_of_95_percent_and_the_slope_belongs_in_every_formula():
+    rows = {row["slope enters"]: row for row in signal_studies.slopes(100, 0.3, networks=1000)}
+    layer = initialise.principled(100, slope=0.3)
+    mean = signal_studies.one_layer(100, layer, slope=0.3, networks=1000).mean
+    right, half = rows["in every formula"], rows["in the weights' variance only"]
+    assert right["mean"] == mean.value
+    assert (right["mean high"] - right["mean low"]) / mean.error == pytest.approx(2 * 1.96)
+    assert right["mean low"] < 0 < right["mean high"]
+    assert half["mean high"] < 0
+
+
+def test_eq9_12_lifted_networks_start_with_the_correlation_of_the_fixed_point():
+    rows = {row["choice"]: row for row in signal_studies.choices(30, 1, networks=400)}
+    assert len(rows) == 5
+    lifted, usual = rows["two-point, first layer lifted to ρ = ½"], rows["two-point weights"]
+    assert lifted["correlation low"] < 0.5 < lifted["correlation high"]
+    assert usual["correlation high"] < 0.4
+    assert rows["two-point, ρ = 0.1"]["correlation high"] < usual["correlation low"]
+
+
+def test_panels_of_all_methods_share_inputs_and_first_layer():
+    panels = signal_studies.panels(("regular", "clamped"), (20, 20))
+    assert torch.equal(panels["regular"][0], panels["clamped"][0])
+    assert not torch.equal(panels["regular"][1], panels["clamped"][1])
+    assert not torch.equal(
+        signal_studies.panels(("regular",), (20,), seed=1)["regular"][0], panels["regular"][0]
+    )
+
+
+def test_rows_of_a_panel_are_its_mean_spread_and_correlation():
+    source = torch.Generator().manual_seed(0)
+    features = signal_samples.gaussian_features(
+        20_000, 4, mean=3.0, variance=4.0, correlation=0.3, generator=source
+    )
+    (row,) = signal_studies.panel_rows({"any": [features[:, 0]]})
+    assert (row["method"], row["layer"]) == ("any", 1)
+    found = row["mean"], row["standard deviation"], row["correlation"]
+    assert found == pytest.approx((3, 2, 0.3), abs=0.05)
+
+
+def test_b4_response_is_the_derived_one_over_the_new_variance_and_eq44_over_the_old():
+    for row in signal_stability.response(100, (0.2, 0.8), networks=1000):
+        assert abs(row["over_new"] - row["derived"]) < 4 * row["over_new_error"]
+        assert abs(row["over_old"] - row["published"]) < 4 * row["over_old_error"]
+        assert abs(row["over_new"] - row["published"]) > 4 * row["over_new_error"]
+
+
 def test_b4_measured_growth_follows_the_eigenvalues():
     predicted = signal_stability.predicted_growth(60)
     for row in signal_stability.growth((60,), networks=400):
