@@ -68,6 +68,11 @@ def ellipsoid(
     return LevelSet(lambda z: (z / scale).square().sum(1), 1.0, inside)
 
 
+def square(z: Tensor) -> Tensor:
+    """|z|^2, whose level sets are spheres about the origin."""
+    return z.square().sum(1)
+
+
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

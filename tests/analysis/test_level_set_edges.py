@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from convex_functions import seeded
+from convex_functions import seeded, square
 from invex.analysis.level_sets import (
     LevelNotReached,
     LevelSet,
@@ -16,10 +16,6 @@ from invex.analysis.level_sets import (
 from torch import Tensor
 
 EYE = torch.eye(2, dtype=torch.float64)
-
-
-def square(z: Tensor) -> Tensor:
-    return z.square().sum(1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

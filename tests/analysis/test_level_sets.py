@@ -129,6 +129,8 @@ def test_a_straight_walk_on_a_sphere_is_a_great_circle_and_a_random_one_spreads(
     torch.testing.assert_close(
         (trail[1:] * trail[:-1]).sum(1), torch.full((50,), math.cos(math.atan(0.1))).double()
     )
+    turned = torch.arange(51).double() * math.atan(0.1)  # most of the way round, not to and fro
+    torch.testing.assert_close(trail[:, :2], torch.stack([turned.cos(), turned.sin()], 1))
     many = level_set.walk(a.expand(200, 3), 60, 0.3, generator=seeded())
     assert many.shape == (61, 200, 3)
     assert many[-1].mean(0).norm() < 0.25
@@ -142,6 +144,17 @@ def test_float32_samples_keep_dtype_and_level() -> None:
     path = level_set.geodesic(points[0], points[1], 17)
     assert path.dtype == torch.float32
     assert off_level(level_set, path) < 2e-5
+
+
+def test_points_are_as_near_to_the_level_as_the_tolerance_asks_for() -> None:
+    f = Softplus(5, seeded()).requires_grad_(False)
+    found = minimum(f, torch.zeros(5).double())
+    u = directions(300, found.point, seeded())
+    off = {}
+    for tolerance in (1e-2, None, 1e-13):
+        level_set = LevelSet(f, found.value + 1, found.point, tolerance=tolerance)
+        off[tolerance] = off_level(level_set, level_set.points(u))
+    assert 1e-2 >= off[1e-2] > 1e-6 > off[None] > 1e-13 >= off[1e-13]
 
 
 def test_a_point_off_the_level_is_named() -> None:

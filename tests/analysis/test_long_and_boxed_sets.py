@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from convex_functions import ellipsoid, off_level, seeded
+from convex_functions import ellipsoid, off_level, seeded, square
 from invex.analysis import whitened
 from invex.analysis.level_sets import LevelNotReached, LevelSet, NotSpread
 from invex.analysis.sampling import directions, shake_and_bake
@@ -12,13 +12,9 @@ from scipy import special, stats
 from torch import Tensor
 
 
-def squares(z: Tensor) -> Tensor:
-    return z.square().sum(1)
-
-
 def ball(dimension: int, box: tuple[Tensor | float, Tensor | float], *, off: float = 0.0) -> LevelSet:
     """The unit sphere about (-off, ..., -off), within a box, seen from the origin."""
-    return LevelSet(lambda z: squares(z + off), 1.0, torch.zeros(dimension, dtype=torch.float64), box=box)
+    return LevelSet(lambda z: square(z + off), 1.0, torch.zeros(dimension, dtype=torch.float64), box=box)
 
 
 def expected_squares(axes: Tensor) -> Tensor:
@@ -58,7 +54,7 @@ FRAME = torch.tensor([[1.0, 0.0, 0.0], [0.5, 3.0, 0.0], [0.0, -1.0, 0.4]], dtype
 def test_a_frame_keeps_points_uniform_that_are() -> None:
     """A sphere's height is uniform in [-1, 1] (Archimedes), whatever the frame in which its points move."""
     start = directions(2000, FRAME[0], seeded(1))
-    moved = shake_and_bake(squares, start, 1.0, 30, frame=FRAME, generator=seeded())
+    moved = shake_and_bake(square, start, 1.0, 30, frame=FRAME, generator=seeded())
     assert (moved != start).any(1).all()
     for height in moved.T.numpy():
         assert stats.kstest((height + 1) / 2, "uniform").pvalue > 0.005
@@ -67,7 +63,7 @@ def test_a_frame_keeps_points_uniform_that_are() -> None:
 def test_without_the_area_the_same_points_would_not_stay_uniform() -> None:
     """Uniform on the frame's surface, mapped back: what moving in a frame would give if all were accepted."""
     inverse = torch.linalg.inv(FRAME)
-    there = LevelSet(lambda y: squares(y @ FRAME.T), 1.0, torch.zeros(3).double())
+    there = LevelSet(lambda y: square(y @ FRAME.T), 1.0, torch.zeros(3).double())
     start = directions(2000, FRAME[0], seeded(1)) @ inverse.T
     mapped = shake_and_bake(there.f, start, 1.0, 30, generator=seeded()) @ FRAME.T
     assert min(stats.kstest((height + 1) / 2, "uniform").pvalue for height in mapped.T.numpy()) < 1e-6
@@ -75,7 +71,7 @@ def test_without_the_area_the_same_points_would_not_stay_uniform() -> None:
 
 def test_a_set_without_end_is_refused_by_its_elongation() -> None:
     """A strip is unbounded in two directions, which no ray drawn hits; float32 tells lengths up to 1e7."""
-    level_set = LevelSet(lambda z: squares(z[:, 1:]), 1.0, torch.zeros(2))
+    level_set = LevelSet(lambda z: square(z[:, 1:]), 1.0, torch.zeros(2))
     with pytest.raises(NotSpread, match=r"at least .*e\+.* times as long .* steps="):
         level_set.sample(100, generator=seeded())
 
@@ -134,7 +130,7 @@ def test_a_box_that_no_direction_drawn_reaches_says_how_many_were_drawn() -> Non
         LevelNotReached,
         match=r"of \d+ directions drawn from the centre none reach the level 9 within the box",
     ):
-        LevelSet(squares, 9.0, torch.zeros(2).double(), box=(-1.0, 1.0)).sample(10, generator=seeded())
+        LevelSet(square, 9.0, torch.zeros(2).double(), box=(-1.0, 1.0)).sample(10, generator=seeded())
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3])
@@ -165,5 +161,5 @@ def test_in_one_dimension_the_two_points_come_alike_often() -> None:
 def test_steps_start_from_points_that_rounding_keeps_off_the_level() -> None:
     """In float32, 300 from the origin, f is known to 1e-4 and the points lie no nearer."""
     centre = torch.full((3,), 300.0)
-    points = LevelSet(lambda z: squares(z - 300), 1.0, centre).sample(500, generator=seeded())
+    points = LevelSet(lambda z: square(z - 300), 1.0, centre).sample(500, generator=seeded())
     assert stats.kstest(((points[:, 0] - 300 + 1) / 2).clamp(0, 1), "uniform").pvalue > 0.01

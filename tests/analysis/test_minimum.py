@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from invex.analysis.minimum import MinimumNotAttained, MinimumNotFound, minimum
+from invex.analysis import descent
+from invex.analysis.minimum import NEWTON, MinimumNotAttained, MinimumNotFound, minimum
+from invex.analysis.problem import Problem
 from scipy.optimize import linprog
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,6 +31,11 @@ def test_the_scale_of_f_changes_nothing(scale: float, dtype: torch.dtype) -> Non
     assert found.point.dtype == dtype
 
 
+def test_a_slope_of_1e_12_at_the_start_is_no_minimum_where_second_derivatives_are_not_looked_at() -> None:
+    found = minimum(lambda z: 1e-12 * (z - 1).square().sum(1), zeros(NEWTON[0] + 1))
+    assert (found.point - 1).abs().max() < 1e-6
+
+
 def test_from_the_minimum_itself_nothing_moves() -> None:
     f = lambda z: (z - 0.3).cosh().sum(1)  # noqa: E731
     once = minimum(f, zeros(3))
@@ -36,6 +43,28 @@ def test_from_the_minimum_itself_nothing_moves() -> None:
     assert (again.point - once.point).abs().max() < 1e-8
     exact = minimum(lambda z: z.square().sum(1), zeros(2))
     assert (exact.value, exact.gradient_norm, exact.iterations) == (0.0, 0.0, 1)
+
+
+def test_a_larger_slope_is_accepted_on_request_and_costs_less() -> None:
+    f = lambda z: (z.square() * torch.logspace(-3, 0, NEWTON[0] + 1, dtype=DOUBLE)).sum(1)  # noqa: E731
+    usual, loose = (minimum(f, zeros(NEWTON[0] + 1) + 1, tolerance=t) for t in (None, 1e-2))
+    assert loose.iterations < usual.iterations
+    assert usual.gradient_norm < 1e-6 < loose.gradient_norm < 1e-2 * (NEWTON[0] + 1) ** 0.5
+
+
+def test_newtons_gap_is_exact_on_a_bowl_and_its_steps_end_at_the_sides_of_a_box() -> None:
+    matrix = torch.linalg.qr(draw(3, 3)).Q
+    matrix = matrix * torch.tensor([1.0, 10.0, 100.0]) @ matrix.T
+    f = lambda z: ((z - 3) @ matrix * (z - 3)).sum(1) / 2 - 7  # noqa: E731
+    for side in (np.inf, 2.0):
+        problem = Problem(f, zeros(3), np.full(3, -np.inf), np.full(3, side))
+        start = problem.at(np.zeros(3))
+        found = descent._step(problem, start)
+        assert found is not None
+        assert found[1] == pytest.approx(start.value + 7)
+        end, _ = descent.newton(problem, start, 1e-12)
+        assert (end.x <= side).all()
+        assert problem.slope(end) == pytest.approx(np.zeros(3), abs=1e-9)
 
 
 @pytest.mark.parametrize("dimension", [2, 20])

@@ -4,16 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from convex_functions import LogSumExp, seeded
+from convex_functions import LogSumExp, seeded, square
 from invex.analysis.level_sets import LevelNotReached, NotConvexAlongRay, radius
 from invex.analysis.radius import PRECISION
 from invex.analysis.rays import Function, Rays
 from invex.analysis.sampling import directions
 from torch import Tensor, nn
-
-
-def square(z: Tensor) -> Tensor:
-    return z.square().sum(1)
 
 
 def stiff(middle: float, dtype: torch.dtype) -> tuple[Function, Tensor]:

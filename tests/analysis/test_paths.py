@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from invex.analysis.level_sets import LevelSet
-from invex.analysis.paths import PathNotResolved
+from invex.analysis.paths import PathNotResolved, great_circle
 from scipy import special
 from torch import Tensor
 
@@ -89,6 +89,14 @@ def test_the_shorter_arc_is_the_one_after_a_map_and_so_are_equal_distances() -> 
     assert gaps[1].max() > 1.5 * gaps[1].min()
 
 
+def test_where_one_way_round_is_unbounded_the_other_is_taken() -> None:
+    """On the parabola z2 = z1^2, seen from within."""
+    parabola = LevelSet(lambda z: z[:, 0].square() - z[:, 1], 0.0, torch.tensor([0.0, 1.0]).double())
+    path = parabola.geodesic(*torch.tensor([[-1.0, 1.0], [0.5, 0.25]]).double(), 21)
+    assert (path[:, 0].diff() > 0).all()
+    torch.testing.assert_close(path[:, 1], path[:, 0].square(), rtol=0, atol=1e-8)
+
+
 def test_a_box_plays_no_part_on_the_way() -> None:
     boxed = replace(body(1.0, 1.0, 1.0), box=(-2.0, torch.tensor([2.0, 2.0, 0.5])))
     ends = torch.tensor([[0.84**0.5, 0.0, 0.4], [-(0.84**0.5), 0.0, 0.4]]).double()
@@ -134,6 +142,16 @@ def test_a_geodesic_keeps_to_the_chunk() -> None:
     level_set, pole = LevelSet(f, 1.0, whole.centre, chunk=64), torch.tensor([0.0, 0.0, 1.0]).double()
     level_set.geodesic(pole, -pole, 257)
     assert max(seen) <= 64
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_great_circle_joins_opposite_directions_at_equal_angles(axis: int) -> None:
+    a = torch.eye(3, dtype=torch.float64)[axis]
+    path = great_circle(a, -a, 9)
+    torch.testing.assert_close(path @ a, torch.linspace(0, math.pi, 9, dtype=torch.float64).cos())
+    torch.testing.assert_close(
+        (path[1:] * path[:-1]).sum(1), torch.full((8,), math.cos(math.pi / 8)).double()
+    )
 
 
 def test_in_one_dimension_there_is_no_path() -> None:

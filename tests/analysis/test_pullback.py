@@ -41,9 +41,19 @@ def test_angles_are_added_where_the_inverse_stretches_and_nowhere_else():
     gaps = (fine.input - fine.input.roll(-1, dims=1)).norm(dim=-1)
     low, high = torch.tensor(window, dtype=torch.float64).T
     seen = ((fine.input >= low) & (fine.input <= high)).all(-1)
+    seen |= seen.roll(-1, dims=1)  # the gap from each point to the next, if one of the two is within
     assert gaps[seen].max() <= 0.1
     assert gaps[~seen].max() > 1
     assert (fine.angles.diff() > 0).all()
+
+
+def test_one_wrong_point_is_found_out_by_the_round_trip_and_rounding_by_the_error():
+    def wrong(z):
+        return unbend(z) + 0.01 * (z == z[..., :1].max())
+
+    assert level_curves(circle, bend, wrong, ORIGIN, [1.0], angles=40).round_trip > 0.005
+    single = level_curves(circle, bend, unbend, ORIGIN.float(), [0.3, 0.7], angles=40)
+    assert 1e-9 < single.error < 1e-5
 
 
 def test_through_an_autoregressive_flow():

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from convex_functions import square
 from invex.analysis.level_sets import LevelSetError, radius
 from invex.analysis.rays import Function, value
 from invex.analysis.restricted import WIDE
@@ -13,10 +14,6 @@ from torch import Tensor, nn
 
 EYE = torch.eye(2, dtype=torch.float64)
 ORIGIN = torch.zeros(2, dtype=torch.float64)
-
-
-def square(z: Tensor) -> Tensor:
-    return z.square().sum(1)
 
 
 def entropy(z: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from convex_functions import Quadratic, ellipsoid, seeded
 from invex.analysis.level_sets import LevelSet
-from invex.analysis.sampling import directions, log_density_correction, normals, shake_and_bake
+from invex.analysis.sampling import directions, log_density_correction, normals, shake_and_bake, within
 from scipy import special, stats
 from torch import Tensor
 
@@ -60,6 +60,14 @@ def test_shake_and_bake_keeps_a_sphere_uniform_and_spreads_a_point(dimension: in
     marginal = stats.beta((dimension - 1) / 2, (dimension - 1) / 2, loc=-1, scale=2)
     for axis in (0, 1):
         assert stats.kstest(moved[:, axis].numpy(), marginal.cdf).pvalue > 0.005
+
+
+def test_directions_from_a_corner_are_mirrored_into_the_box() -> None:
+    centre = torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64)
+    drawn = directions(100, centre, seeded())
+    inwards = within(drawn, centre, (0.0, 1.0))
+    expected = torch.stack([drawn[:, 0].abs(), -drawn[:, 1].abs(), drawn[:, 2]], 1)
+    assert torch.equal(inwards, expected)
 
 
 def test_samples_in_a_box_stay_there() -> None:

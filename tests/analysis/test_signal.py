@@ -89,6 +89,14 @@ def test_eq5_6_moments_of_random_layers(draw, mean, correlation, slope):
         assert abs(z) < LIMIT, name
 
 
+@pytest.mark.parametrize("name", ["mean", "variance", "covariance", "correlation"])
+def test_standard_errors_are_the_spread_of_repeated_measurements(name):
+    features = signal_samples.gaussian_features(40_000, 6, mean=0.5, correlation=0.7, generator=generator())
+    found = [getattr(signal_samples.measure(part), name) for part in features.split(200)]
+    values, errors = torch.tensor(found).T
+    assert values.std() / errors.mean() == pytest.approx(1, abs=0.15)
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.3])
 @pytest.mark.parametrize("correlation", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("width", [20, 300])

@@ -139,6 +139,8 @@ def test_distance_to_gaussian_tells_a_gaussian_from_an_exponential():
     source = torch.Generator().manual_seed(0)
     normal = torch.randn(1, 10_000, generator=source)
     assert signal_samples.distance_to_gaussian(normal).item() < 1.63 / 100  # 99 % point of Kolmogorov's law
+    same = signal_samples.distance_to_gaussian(3 * normal + 5)  # of its own moments
+    torch.testing.assert_close(same, signal_samples.distance_to_gaussian(normal), rtol=0, atol=1e-5)
     skewed = torch.empty(1, 10_000).exponential_(generator=source)
     assert signal_samples.distance_to_gaussian(skewed).item() > 0.1
 

@@ -30,6 +30,8 @@ from .numbers import TWO, helper as helped
 
 REGISTRY = {"relu": lambda x: max(x, 0)}
 REGISTRY["elu"] = lambda x: x
+for kind in ("celu",):
+    REGISTRY[kind] = lambda x: 2 * x
 
 @dataclass
 class Settings:
@@ -92,7 +94,7 @@ def science(tmp_path, monkeypatch):
 def test_the_closure_holds_what_run_reaches_and_nothing_else(science):
     found = {name.removeprefix("science.") for name in science().functions}
     reached = {"run.run", "run.Config", "layers.Net", "layers.activate", "layers.REGISTRY"}
-    reached |= {"layers.Settings", "layers.<module>"}
+    reached |= {"layers.Settings", "layers.<module>", "layers.kind"}
     assert found == reached | {"numbers.TWO", "numbers.helper", "deep.deepest"}
 
 
@@ -104,6 +106,7 @@ def test_the_closure_holds_what_run_reaches_and_nothing_else(science):
         ("numbers", "TWO += 0", "TWO += 1", "numbers.TWO"),
         ("layers", "steps: int = 3", "steps: int = 4", "layers.Settings"),
         ("layers", "lambda x: x\n", "lambda x: -x\n", "layers.<module>"),
+        ("layers", "lambda x: 2 * x", "lambda x: 3 * x", "layers.<module> layers.kind"),
         ("layers", "max(x, 0)", "max(x, 1)", "layers.REGISTRY"),
         ("layers", "self.width = width", "self.width = 2 * width", "layers.Net"),
         ("layers", 'kind="relu"', 'kind="elu"', "layers.activate"),
@@ -114,7 +117,7 @@ def test_the_closure_holds_what_run_reaches_and_nothing_else(science):
 def test_a_change_to_anything_reached_changes_the_digest_and_is_named(science, module, before, after, named):
     first, second = science(), science(module, before, after)
     assert first.digest != second.digest
-    assert changed(first.functions, second.functions) == [f"science.{named}"]
+    assert changed(first.functions, second.functions) == [f"science.{name}" for name in named.split()]
 
 
 @pytest.mark.parametrize(
