@@ -21,6 +21,13 @@ def test_interval_of_the_mean_agrees_with_the_normal_one() -> None:
     )
 
 
+def test_the_seed_decides_the_resamples() -> None:
+    sample = np.random.default_rng(0).normal(size=50)
+    once, again, other = (interval(median, sample, resamples=100, seed=seed) for seed in (1, 1, 2))
+    assert once == again
+    assert once[1:] != other[1:]
+
+
 def test_interval_of_a_median_covers_the_truth() -> None:
     generator = np.random.default_rng(1)
     hits = 0

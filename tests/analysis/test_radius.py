@@ -188,11 +188,12 @@ def test_an_unbounded_direction_is_reported() -> None:
     assert found.reached.tolist() == [True, False, True]
 
 
-def test_rays_may_start_anywhere_inside() -> None:
+@pytest.mark.parametrize("chunk", [2, 8192])
+def test_rays_may_start_anywhere_inside(chunk: int) -> None:
     f = lambda z: z.square().sum(1)  # noqa: E731
     starts = torch.tensor([[0.5, 0.0], [-1.0, 0.0], [0.0, 0.9]], dtype=torch.float64)
     u = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
-    found = radius(f, starts, u, 1.0)
+    found = radius(f, starts, u, 1.0, chunk=chunk)
     torch.testing.assert_close(found.radius, torch.tensor([0.5, 2.0, 1.9]).double())
 
 

@@ -80,10 +80,12 @@ def test_samples_in_a_box_stay_there() -> None:
     assert stats.kstest((share - 1 / 6) / (2 / 3), "uniform").pvalue > 0.01
 
 
-def test_the_same_generator_gives_the_same_sample() -> None:
+def test_the_same_generator_gives_the_same_sample_and_another_another() -> None:
     level_set = ellipsoid(3.0, 1.0)
     once, again = (level_set.sample(30, generator=seeded(5)) for _ in range(2))
     assert torch.equal(once, again)
+    drawn = [level_set.sample(30, steps=0, generator=seeded(seed)) for seed in (5, 6)]
+    assert not torch.equal(*drawn)
 
 
 def test_quadratic_sampling_has_the_moments_of_its_symmetry() -> None:

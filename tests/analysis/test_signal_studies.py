@@ -171,3 +171,11 @@ def test_two_point_weights_fill_a_layer_as_log_normal_ones_do():
 def test_two_point_weights_are_not_negative(mean):
     with pytest.raises(ValueError, match="must be positive, got mean="):
         signal_samples.two_point_(torch.empty(3), mean, 0.02)
+
+
+def test_explorer_counts_what_is_off_its_scale_at_the_end_and_gives_no_correlation_of_the_dead():
+    counts = signal_explorer._histogram(torch.tensor([-1e9, 0.0, 1e9, 1e9]))
+    assert (counts[0], counts[-1], sum(counts)) == (250, 500, 1000)
+    alive, dead = (signal_explorer._expected(signal.moments(0, v, 0.5)) for v in (1.0, 1e-9))
+    assert alive == [0, 1, 0.5, 0.5]
+    assert dead == [0, 1e-9, None, None]
