@@ -212,3 +212,13 @@ def test_what_cannot_be_vouched_for_is_refused_with_the_way_out() -> None:
     accepted = minimum(f, zeros(5) + 0.7, tolerance=0.01)
     exact = torch.where(at.abs() > 1, at.abs() - 0.5, at.square() / 2).sum()
     assert 0 <= accepted.value - exact <= accepted.gap
+
+
+def test_a_point_that_nothing_vouches_for_is_refused_within_a_box_too() -> None:
+    at = 2 * draw(60, seed=1)
+    f = lambda z: z.abs().sum(1) + (z - at).square().sum(1) / 2  # noqa: E731
+    lowest = at.sign() * (at.abs() - 1).clamp(min=0)
+    corner = torch.full_like(at, 10.0)
+    corner[lowest.argmax()] = lowest.max() / 2  # a side against which f pushes
+    with pytest.raises(MinimumNotFound, match=r"f may lie up to .* lower"):
+        minimum(f, zeros(60) + 0.3, box=(-10.0, corner))

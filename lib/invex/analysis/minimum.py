@@ -78,11 +78,11 @@ def minimum(
     low, high = (torch.as_tensor(corner, **like).expand_as(start) for corner in corners)
     wide, inside = widened(f, start.clamp(low, high))
     first, lower, upper = (part.double().cpu().numpy() for part in (inside, low, high))
-    open_ = (np.isinf(lower), np.isinf(upper))
-    sides = np.where(open_[0], first - limit, lower), np.where(open_[1], first + limit, upper)
-    problem = Problem(wide, inside, *sides)
+    below, above = np.isinf(lower), np.isinf(upper)
+    sides = np.where(below, first - limit, lower), np.where(above, first + limit, upper)
+    problem = Problem(wide, inside, *sides, below, above)
     spot, gap = _search(problem, first, tolerance)
-    if not _attained(problem, spot, first, *open_):
+    if not _attained(problem, spot, first):
         where = f"at {_name(spot.x)}, f = {spot.value:.7g}"
         raise MinimumNotAttained(f"f still falls {where}, and has no minimum within {limit:g} of the start")
     point = torch.as_tensor(spot.x).to(start).clamp(low, high)
@@ -110,7 +110,7 @@ def _search(problem: Problem, first: np.ndarray, tolerance: float | None) -> tup
         return spot, gap
     if len(first) <= CUTS:
         spot, gap = cutting_planes(problem, spot, problem.eps**0.5 * size / 10)
-    if gap <= (tolerance or ACCEPT[problem.like.dtype]) * size or problem.held(spot).any():
+    if gap <= (tolerance or ACCEPT[problem.like.dtype]) * size or problem.at_limit(spot):
         return spot, gap
     _refuse(problem, spot, gap)
 
@@ -125,19 +125,18 @@ def _refuse(problem: Problem, spot: Spot, gap: float) -> NoReturn:
     )
 
 
-def _attained(problem: Problem, spot: Spot, first: np.ndarray, below: np.ndarray, above: np.ndarray) -> bool:
+def _attained(problem: Problem, spot: Spot, first: np.ndarray) -> bool:
     """Whether f rises from here to the limit, on the way that the search took and down the gradient.
 
     On a convex f without a minimum the gradient fades like one near a minimum, but f never rises again.
     """
-    low, high = spot.x <= problem.lower, spot.x >= problem.upper
-    if (problem.held(spot) & ((low & below) | (high & above))).any():
+    if problem.at_limit(spot):
         return False
     slope = problem.slope(spot)
     for way in (spot.x - first, -slope):
         if not slope.any() or not way.any():
             continue
-        free = (way != 0) & np.where(way < 0, below, above)
+        free = (way != 0) & np.where(way < 0, problem.below, problem.above)
         side = np.where(way < 0, problem.lower, problem.upper)
         away = np.divide(side - spot.x, way, where=free, out=np.full_like(way, np.inf)).min()
         if free.any() and problem.at(spot.x + away * np.where(free, way, 0.0)).value <= spot.value:

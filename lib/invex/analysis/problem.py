@@ -32,6 +32,7 @@ class Problem:
         f: (n, d) -> (n,) or (n, 1), each value by its own point alone.
         like: has the dtype and the device on which f is evaluated.
         lower, upper: the box, (d,) each.
+        below, above: which of these sides, (d,) each, are none of the box, but the limit of the search.
         seen: the last finite points evaluated.
         evaluations: how many points in all.
     """
@@ -40,6 +41,8 @@ class Problem:
     like: Tensor
     lower: np.ndarray
     upper: np.ndarray
+    below: np.ndarray | bool = False
+    above: np.ndarray | bool = False
     seen: deque[Spot] = field(default_factory=lambda: deque(maxlen=300))
     evaluations: int = 0
 
@@ -84,6 +87,11 @@ class Problem:
         """Coordinates (d,) at a side of the box against which f pushes."""
         low, high = spot.x <= self.lower, spot.x >= self.upper
         return (low & (spot.gradient > 0)) | (high & (spot.gradient < 0))
+
+    def at_limit(self, spot: Spot) -> bool:
+        """Whether f still falls where the search may go no further."""
+        low, high = spot.x <= self.lower, spot.x >= self.upper
+        return bool((self.held(spot) & ((low & self.below) | (high & self.above))).any())
 
     def slope(self, spot: Spot) -> np.ndarray:
         """The gradient (d,) without what the box holds."""
