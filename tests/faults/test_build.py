@@ -179,6 +179,15 @@ def test_a_rerun_has_a_folder_and_a_page_of_its_own(book: Book, tmp_path: Path) 
     assert contents(book.html) == before
 
 
+def test_a_rerun_goes_into_no_folder_that_holds_other_things(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.tex").write_text("years")
+    done = invex(built, "run", "part/first", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert f"{tmp_path} holds other things" in done.stderr
+    assert contents(tmp_path) == {"work/thesis.tex": b"years"}
+
+
 def test_a_failing_rerun_names_the_cell(book: Book) -> None:
     (book.source / "part" / "first.md").write_text(chapter("1 / (scale - 2)"))
     done = invex(book.root, "run", "part/first", "-p", "scale=2")

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from invex.lab.errors import Refused
 from invex.lab.sweep import Say
 from invex.press import execute, site
 from invex.press.artefact import save_json, swap
@@ -17,9 +18,13 @@ def rerun(
     """Execute one chapter and build its page; return the page's path.
 
     Raises:
+        Refused: `out` holds anything but an earlier rerun, which alone is replaced.
         BuildError: naming the cell that failed, or what the builder said.
     """
     out = (out or book.build / "runs" / f"{Path(chapter).name}-{digest(parameters)[:8]}").resolve()
+    there = {path.name for path in out.iterdir()} if out.exists() else set()
+    if there and not {"results"} <= there <= {"results", "html", "html.old", "stage", "work"}:
+        raise Refused(f"{out} holds other things; give --out a folder that is new, empty or a rerun's")
     profile = parameters["profile"]
     job = execute.Job(chapter, parameters, out / "results" / profile / chapter, strict=False)
     (done,) = execute.run(book, [job], 1, say, ended)
