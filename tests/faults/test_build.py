@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,17 @@ def test_a_failing_chapter_is_named_and_the_others_are_kept(book: Book) -> None:
     kept = execute.load(book.artefacts / "recorded" / "part" / "second")
     assert kept
     assert kept.fingerprint["text"] != first.fingerprint["text"]
+
+
+def test_a_killed_build_leaves_no_process_behind(book: Book) -> None:
+    (book.source / "part" / "first.md").write_text(chapter("import time; print(time.sleep(60))"))
+    command = [sys.executable, "-m", "invex.press.cli", "build", "--root", str(book.root)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while not list((book.build / "executing").rglob("first")):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.kill()
+    running.communicate(timeout=30)  # ends when no process holds its output any more
 
 
 def test_a_warning_of_the_site_builder_is_fatal(book: Book) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any, cast
 
 from invex.lab.errors import Failed
@@ -62,7 +63,7 @@ def _collect(running: dict[Any, SpawnProcess], say: Say, ended: Say) -> Report:
 
 
 def _work(plan: Plan, connection: Connection) -> None:
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # removes what is half written on its way
     try:
         report = sweep(
@@ -75,8 +76,12 @@ def _work(plan: Plan, connection: Connection) -> None:
         pass  # the parent is told by the same signal, and says so
 
 
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+def die_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however it did."""
+
+    def watch(parent: BaseProcess) -> None:
         parent.join()
         os._exit(1)
+
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=watch, args=(parent,), daemon=True).start()

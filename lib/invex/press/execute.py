@@ -16,6 +16,7 @@ import nbformat
 
 from invex.lab import provenance
 from invex.lab.sweep import Say
+from invex.lab.workers import die_with_parent
 from invex.press.artefact import fresh, save_json, swap
 from invex.press.book import Book
 from invex.press.fingerprint import changed, fingerprint
@@ -76,7 +77,7 @@ def run(book: Book, jobs: list[Job], workers: int, say: Say, ended: Say) -> Iter
     """
     workers = max(1, min(workers, len(jobs)))
     threads = max(1, provenance.cores() // workers)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _quieten, (book.build,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (book.build,)) as pool:
         running = {pool.submit(execute, book, job, threads): job for job in jobs}
         say(", ".join(job.chapter for job in jobs[:workers]))
         try:
@@ -89,8 +90,9 @@ def run(book: Book, jobs: list[Job], workers: int, say: Say, ended: Say) -> Iter
             pool.shutdown(cancel_futures=True)
 
 
-def _quieten(folder: Path) -> None:
-    """Send what kernels say about themselves to a file; what chapters print stays in their notebooks."""
+def _begin(folder: Path) -> None:
+    """Begin a worker: it dies with the build, and what kernels say about themselves goes to a file."""
+    die_with_parent()
     folder.mkdir(parents=True, exist_ok=True)
     os.dup2(os.open(folder / "kernels.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
 
