@@ -101,7 +101,8 @@ def test_its_figure_and_record_are_on_the_page(book: Path) -> None:
     assert 'id="tiny-decay"' in page
     assert "It decays." in page
     assert (book / "_build" / "html" / "figures" / "tiny-decay" / "tiny-decay.csv").is_file()
-    records = [json.loads(path.read_text()) for path in (book / "book" / "records" / "steady").glob("*.json")]
+    folder = book / "book" / "records" / "fake_runs.steady"
+    records = [json.loads(path.read_text()) for path in folder.glob("*.json")]
     assert len(records) == 6
     assert f"<dd>{records[0]['provenance']['code']['digest']}</dd>" in page
 

@@ -193,7 +193,18 @@ def test_unknown_parameters_are_refused_by_name_before_anything_runs(tmp_path, a
     assert Store(tmp_path).paths() == []
 
 
+@pytest.mark.parametrize("name", ["mine", "my.rosenbrock"])
+def test_a_readers_own_experiment_is_found_where_he_is_and_has_records_of_its_own(tmp_path, name):
+    file = tmp_path.joinpath(*name.split(".")).with_suffix(".py")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text((FAKES / "fake_runs" / "steady.py").read_text())
+    elsewhere = [sys.executable, "-P", *command("kept", "--workers", "2", experiment=name)[1:]]
+    done = subprocess.run(elsewhere, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {item.experiment for item in Store(tmp_path / "kept").all()} == {name}
+
+
 def test_an_unknown_experiment_is_refused_with_those_there_are(tmp_path):
     done = invex(tmp_path, experiment="nothing")
     assert done.returncode == 2
-    assert "no experiment 'nothing'; there are" in done.stderr
+    assert "no experiment 'nothing' (No module named 'nothing'); there are" in done.stderr

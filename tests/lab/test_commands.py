@@ -84,7 +84,7 @@ def test_record_then_verify(invex, tmp_path):
     assert "3 runs recorded, 0 of them failed; 3 of 3 are there" in done.stdout
     audit = json.loads(invex("verify", "--json").stdout)
     assert audit == {"records": 3, "problems": [], "stale": {}}
-    path = next((tmp_path / "book" / "records" / "steady").glob("*.json"))
+    path = next((tmp_path / "book" / "records" / "fake_runs.steady").glob("*.json"))
     path.write_text(path.read_text().replace('"plain"', '"skip"').replace('"skip"', '"plain"'))
     done = invex("verify")
     assert done.exit_code == 1

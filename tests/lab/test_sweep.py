@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def test_the_slowest_run_of_this_hardware_and_profile_predicts_the_others(plan, 
 
 def test_stale_records_are_run_again_on_request_only(plan):
     sweep.sweep(plan)
-    item = plan.store.get("steady", plan.configs[0])
+    item = plan.store.get("fake_runs.steady", plan.configs[0])
     code = item.provenance["code"] | {"digest": "another"}
     plan.store.put(replace(item, provenance=item.provenance | {"code": code}))
     assert sweep.missing(plan) == []
@@ -219,18 +220,29 @@ def test_seconds():
 def test_unknown_experiments_and_profiles_are_refused(plan):
     with pytest.raises(Refused, match="no experiment 'learning'"):
         experiments.find("learning")
-    with pytest.raises(Refused, match=r"no experiment 'fake_runs\.nothing'"):
-        experiments.find("fake_runs.nothing")
+    for name in ("fake_runs.nothing", ".fake_runs", "fake_runs.", "fake_runs/steady.py", ""):
+        with pytest.raises(Refused, match=f"no experiment '{re.escape(name)}' .*; there are"):
+            experiments.find(name)
     with pytest.raises(Refused, match=r"no experiment 'invex\.lab\.config': the module has no Config"):
         experiments.find("invex.lab.config")
     with pytest.raises(Refused, match="no configs at profile 'recorded'; there are quick, paper"):
         plan.experiment.configs("recorded")
 
 
+@pytest.mark.parametrize("config", ["@dataclass\nclass Config:\n    seed: int", "class Config: ..."])
+def test_an_experiment_is_refused_whose_config_names_no_run(tmp_path, monkeypatch, config):
+    name = f"loose_{tmp_path.name}"
+    monkeypatch.syspath_prepend(tmp_path)
+    text = f"from dataclasses import dataclass\nconfigs = run = None\n{config}\n"
+    (tmp_path / f"{name}.py").write_text(text)
+    with pytest.raises(Refused, match=f"no experiment '{name}': its Config is not a frozen dataclass"):
+        experiments.find(name)
+
+
 def test_costs_add_up_what_runs_of_the_kind_took_and_count_the_rest(plan, monkeypatch):
     monkeypatch.setenv("FAKE_PAUSE", "0.1")
     sweep.sweep(replace(plan, configs=plan.configs[:1]))
-    monkeypatch.setattr(experiments, "names", lambda: ["steady"])
+    monkeypatch.setattr(experiments, "names", lambda: ["fake_runs.steady"])
     monkeypatch.setattr(experiments, "find", lambda name: plan.experiment)
     quick, paper = costs.experiments_cost(plan.store)
     assert (quick["runs"], quick["recorded"], quick["cost"]) == (2, 0, "2 runs not measured")
@@ -246,4 +258,5 @@ def test_the_cost_of_a_chapter_names_each_machine_once(plan, monkeypatch):
         monkeypatch.setattr(provenance, "hardware", lambda device, place=place: place)
         sweep.sweep(replace(plan, configs=part))
     costs.note(plan.store.folder, [("part/chapter", "quick", 7.0)])
-    assert costs.stated(plan.store, "part/chapter", ["steady"]).endswith("(on a GPU; a processor, 2 cores)")
+    stated = costs.stated(plan.store, "part/chapter", ["fake_runs.steady"])
+    assert stated.endswith("(on a GPU; a processor, 2 cores)")

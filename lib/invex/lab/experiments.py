@@ -3,7 +3,7 @@
 import importlib
 import typing
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +11,8 @@ from invex.lab.closure import PACKAGE, CodeDigest, code_digest, defines
 from invex.lab.config import digest
 from invex.lab.errors import Refused, one_of
 from invex.lab.profiles import RECORDABLE
+
+LIBRARY = "invex.experiments."
 
 
 @dataclass(frozen=True)
@@ -51,19 +53,30 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Experiment:
-    """An experiment of the library by name, or a reader's own by its dotted module name.
+    """An experiment of the library by name, or a reader's own by that of its module.
+
+    A reader's own keeps the module's whole name, so that its records never mix with the library's.
 
     Raises:
-        Refused: there is none.
+        Refused: there is none, or it is not made as one.
     """
-    place = name if "." in name else f"invex.experiments.{one_of(names(), 'experiment', name)}"
+    place = f"{LIBRARY}{name}" if name in names() else name
     try:
+        if not all(map(str.isidentifier, place.split("."))):
+            raise ImportError("not the name of a module")
         module = importlib.import_module(place)
-    except ModuleNotFoundError as error:
-        raise Refused(f"no experiment {name!r}: {error}") from error
+    except ImportError as error:
+        there = f"{', '.join(names())}, and modules of yours in this folder or on PYTHONPATH"
+        raise Refused(f"no experiment {name!r} ({error}); there are {there}") from error
     if lacking := [part for part in ("Config", "configs", "run") if not hasattr(module, part)]:
         raise Refused(f"no experiment {name!r}: the module has no {lacking[0]}")
-    return Experiment(name.rpartition(".")[2], module)
+    if not _is_config(module.Config):
+        raise Refused(f"no experiment {name!r}: its Config is not a frozen dataclass with a field `seed`")
+    return Experiment(place.removeprefix(LIBRARY), module)
+
+
+def _is_config(found: Any) -> bool:
+    return is_dataclass(found) and found.__hash__ is not None and "seed" in {f.name for f in fields(found)}
 
 
 def select(experiment: Experiment, configs: Sequence[Any], wanted: Mapping[str, Any]) -> list[Any]:

@@ -1,9 +1,13 @@
 """The command `invex`, put together from the commands of each module."""
 
+import sys
+
 import typer
 
 from invex.press.cli import bench, book, runs
 from invex.press.cli.common import faults
+
+sys.path.append("")  # a reader's own experiment lies in the folder where the command is given
 
 app = typer.Typer(
     help="Build, rerun, record and cite the book *Convex, Invertible, Invariant*.",

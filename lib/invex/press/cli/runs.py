@@ -25,7 +25,7 @@ Theirs = Annotated[Path | None, typer.Option("--from", help="A folder of yours t
 
 
 def record(
-    experiment: Annotated[str, typer.Argument(help="One of the library's, or a module of yours, dotted.")],
+    experiment: Annotated[str, typer.Argument(help="One of the library's, or a module of yours.")],
     profile: Annotated[str, typer.Option(help="quick or paper.")] = "paper",
     budget: Annotated[str | None, typer.Option(help="Stop cleanly within 90s, 20m, 1.5h.")] = None,
     only: Annotated[str | None, typer.Option(help="field=value,...; a field twice: either value.")] = None,
