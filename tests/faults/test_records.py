@@ -134,12 +134,13 @@ def test_runs_that_diverge_or_raise_are_named_and_the_others_go_on(tmp_path):
     assert done.returncode == 1
     assert "raised ends=raised: RuntimeError: no such luck" in done.stderr
     assert "raised ends=ragged: ValueError: table curve" in done.stderr
+    assert "raised ends=no number: TypeError: Object of type range is not JSON serializable" in done.stderr
     failed = {item.config["ends"]: item.failed for item in Store(tmp_path).all()}
     assert failed == {"well": None, "diverged": "curve.loss is not finite at row 2"}
     report = json.loads(invex(tmp_path, "--json", experiment="fake_runs.faulty").stdout)
     assert report["recorded"] == []
-    assert set(report["raised"]) == {"ends=raised", "ends=ragged"}
-    assert report["left"] == 2
+    assert set(report["raised"]) == {"ends=raised", "ends=ragged", "ends=no number"}
+    assert report["left"] == 3
 
 
 def test_a_worker_that_is_killed_is_named_and_its_runs_are_left(tmp_path):

@@ -113,9 +113,9 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
             raise _OutOfTime
         say(text)
 
-    def keep(config: Any, share: float) -> Record:
+    def keep(config: Any, outcome: Outcome, share: float) -> Record:
         origin = provenance(code, device=plan.device, wall_seconds=share, batch=len(configs))
-        item = record(plan.experiment.name, config, plan.profile, outcomes[config], origin)
+        item = record(plan.experiment.name, config, plan.profile, outcome, origin)
         plan.store.put(item)
         return item
 
@@ -123,9 +123,8 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
         for config, outcome in plan.experiment.module.run(
             tuple(configs), device=plan.device, folder=plan.data, progress=told
         ):
+            keep(config, outcome, (time.perf_counter() - start) / (len(outcomes) + 1))
             outcomes[config] = outcome
-            if len(configs) > 1:
-                keep(config, (time.perf_counter() - start) / len(outcomes))
     except RecordNotWritten:
         raise
     except _OutOfTime:
@@ -135,7 +134,7 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
     share = (time.perf_counter() - start) / len(configs)
     for config in configs:
         if config in outcomes:
-            report.recorded.append(keep(config, share))  # again for a batch: now its time is known
+            report.recorded.append(keep(config, outcomes[config], share))  # again: now its time is known
             ended(f"{label(config)}: {report.recorded[-1].failed or 'recorded'} ({share:.1f} s)")
         elif reason:
             report.raised[label(config)] = reason
