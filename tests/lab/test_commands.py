@@ -41,6 +41,7 @@ def test_data_lists_every_set_with_licence_and_source(invex):
     assert found["cifar10"]["url"].startswith("https://www.cs.toronto.edu/")
     listed = invex("data").stdout
     assert "not here" in listed
+    assert "…" not in listed
 
 
 def test_data_prepares_from_a_folder_and_names_the_subset(invex, tmp_path):
@@ -90,6 +91,27 @@ def test_record_then_verify(invex, tmp_path):
     assert done.exit_code == 1
     assert "edited since it was written" in done.stderr
     assert "3 records: 1 damaged or edited, 0 stale" in done.stdout
+
+
+def test_verify_refuses_names_of_nothing(invex, tmp_path):
+    assert "0 records: 0 damaged or edited, 0 stale" in invex("verify").stdout
+    invex("record", "fake_runs.steady", "--device", "cpu", "--only", "method=skip,seed=0")
+    assert "1 records: 0 damaged or edited, 0 stale" in invex("verify", "fake_runs.steady").stdout
+    for words, message in [
+        (["steady"], "no records of 'steady'; there are fake_runs.steady"),
+        (["--records", "nowhere"], "no folder of records 'nowhere'"),
+    ]:
+        done = invex("verify", *words)
+        assert done.exit_code == 2
+        assert message in done.stderr
+
+
+def test_the_ledger_of_a_book_that_is_not_built_is_not_one_of_nothing_attempted(invex):
+    for words in ([], ["--json"], ["--profile", "quick"]):
+        done = invex("ledger", *words)
+        assert done.exit_code == 1
+        assert "nothing is built at profile" in done.stderr
+        assert done.stdout == ""
 
 
 def test_doctor_says_versions_device_data_and_costs(invex, tmp_path):

@@ -126,6 +126,7 @@ def test_verify_is_silent_on_whole_records_and_names_each_bad_one(tmp_path):
     problems = " ".join(sorted(store.verify()))
     assert f"{paths[0]}: edited" in problems
     assert f"{paths[1]}: not a readable record" in problems
+    assert problems.count("restore the file, or delete it and record its run again") == 2
     assert "0123456789abcdef.json: misnamed" in problems
     assert str(paths[3]) not in problems
     with pytest.raises(CorruptRecord, match="edited"):

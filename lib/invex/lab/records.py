@@ -22,6 +22,7 @@ from invex.lab.config import as_dict, digest, dumps, sha256
 from invex.lab.errors import Failed
 
 Tables = Mapping[str, Mapping[str, Any]]
+WAY_OUT = "restore the file, or delete it and record its run again"
 
 
 class CorruptRecord(Failed):
@@ -187,9 +188,11 @@ def read(path: Path) -> Record:
         found = Record(**content)
         sealed = sha256(dumps(content))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CorruptRecord(f"{path}: not a readable record ({type(error).__name__}: {error})") from error
+        why = f"not a readable record ({type(error).__name__}: {error})"
+        raise CorruptRecord(f"{path}: {why}; {WAY_OUT}") from error
     if seal != sealed:
-        raise CorruptRecord(f"{path}: edited since it was written (its content does not hash to its sha256)")
+        why = "edited since it was written (its content does not hash to its sha256)"
+        raise CorruptRecord(f"{path}: {why}; {WAY_OUT}")
     if path.stem != found.digest or path.parent.name != found.experiment:
         raise CorruptRecord(f"{path}: misnamed, it is {found.experiment}/{found.digest}.json")
     return found

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from invex.lab.errors import one_of
+from invex.lab.errors import Failed, one_of
 from invex.lab.profiles import Profile
 from invex.press import claims
 from invex.press.book import Book
@@ -82,8 +82,13 @@ def run(
 
 
 def ledger(profile: AtProfile = Profile.recorded, as_json: AsJson = False, root: Root = None) -> None:
-    """Show which figures, tables and claims of the sources are reproduced, from a profile's last build."""
+    """Show which figures, tables and claims of the sources are reproduced, from a profile's last build.
+
+    Exit code 1 if there was none.
+    """
     book = Book.find(root)
+    if not (book.artefacts / profile).is_dir():
+        raise Failed(f"nothing is built at profile {profile} yet: `invex build --profile {profile}`")
     found = evaluate(book.root, book.artefacts, profile.value)
     if as_json:
         return print_json(found.to_json())

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from invex.lab.errors import Failed, Refused
 
@@ -65,7 +65,8 @@ def print_json(value: Any) -> None:
 
 def print_table(rows: list[dict[str, Any]], *columns: str, title: str | None = None) -> None:
     """Print rows with these columns, empty where a row lacks one."""
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    heads = [Column(name, overflow="fold") for name in columns]  # names and addresses stay whole
+    table = Table(*heads, title=title, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape(str(row.get(column, ""))) for column in columns))
     out.print(table)

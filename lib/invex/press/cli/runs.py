@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from invex.lab import experiments, provenance
-from invex.lab.errors import one_of
+from invex.lab.errors import Refused, one_of
 from invex.press.book import Book, BookNotFoundError
 from invex.press.cli.common import AsJson, err, out, print_json, print_table, progress
 
@@ -70,11 +70,16 @@ def verify(
 ) -> None:
     """Re-hash every record; find those that other code than today's made, and the functions that changed.
 
-    Exit code 1 if a record is damaged, edited or misnamed; stale records are reported only.
+    Exit code 1 if a record is damaged, edited or misnamed, 2 for a wrong name; stale records are reported
+    only.
     """
     from invex.press import benches
 
     store = _store(records)
+    if experiment != "*":
+        one_of(sorted({path.parent.name for path in store.paths()}), "records of", experiment)
+    elif records and not records.is_dir():
+        raise Refused(f"no folder of records {str(records)!r}")
     problems, stale = store.verify(experiment), store.stale(experiment)
     with suppress(BookNotFoundError):  # benches are files of a book
         stale |= benches.stale(Book.find(), store, experiment)
