@@ -110,6 +110,17 @@ def test_a_killed_build_leaves_no_process_behind(book: Book) -> None:
     running.communicate(timeout=30)  # ends when no process holds its output any more
 
 
+def test_a_killed_chapter_is_named_and_the_others_are_kept(book: Book) -> None:
+    killing = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"  # the worker of the kernel
+    (book.source / "part" / "first.md").write_text(chapter(killing))
+    (book.source / "part" / "second.md").write_text(chapter("print(scale)"))
+    done = invex(book.root, "build", "--workers", "1")
+    assert done.returncode == 1
+    assert "part/first: not executed, a worker was killed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (book.html / "index.html").is_file()
+
+
 def test_a_warning_of_the_site_builder_is_fatal(book: Book) -> None:
     before = contents(book.html)
     (book.source / "index.md").write_text("# Front\n\n{doc}`nowhere`\n")
@@ -198,6 +209,28 @@ def test_a_rerun_goes_into_no_folder_that_holds_other_things(built: Path, tmp_pa
     assert done.returncode == 2
     assert f"{tmp_path} holds other things" in done.stderr
     assert contents(tmp_path) == {"work/thesis.tex": b"years"}
+
+
+def test_two_reruns_do_not_share_a_folder(book: Book, tmp_path: Path) -> None:
+    (book.source / "part" / "first.md").write_text(chapter("import time; time.sleep(5); scale"))
+    command = [sys.executable, "-m", "invex.press.cli", "run", "part/first", "--out", str(tmp_path / "mine")]
+    first = subprocess.Popen([*command, "--root", str(book.root)], stdout=subprocess.DEVNULL)
+    while not list((book.build / "executing").glob("*.lock")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = invex(book.root, *command[3:])
+    assert second.returncode == 1
+    assert f"another rerun is going into {tmp_path / 'mine'}" in second.stderr
+    assert first.wait() == 0
+
+
+def test_a_book_that_cannot_be_written_is_named(book: Book) -> None:
+    (book.build / "kernels.log").unlink(missing_ok=True)
+    (book.build / "kernels.log").mkdir()
+    done = invex(book.root, "run", "part/first")
+    assert done.returncode == 1
+    assert done.stderr.startswith("invex: ")
+    assert f"{book.build / 'kernels.log'}" in done.stderr
 
 
 def test_a_failing_rerun_names_the_cell(book: Book) -> None:

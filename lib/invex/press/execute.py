@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
@@ -24,6 +25,7 @@ from invex.press.parameters import declared, notebook
 
 NOTEBOOK = "executed.ipynb"
 SUMMARY = "execution.json"
+KILLED = "not executed, a worker was killed; if memory is short, --workers 1 needs less of it"
 
 
 @dataclass(frozen=True)
@@ -75,26 +77,32 @@ def run(book: Book, jobs: list[Job], workers: int, say: Say, ended: Say) -> Iter
 
     `say` is told which chapters are under way, `ended` of each that ended.
     """
+    book.build.mkdir(exist_ok=True)
+    log = book.build / "kernels.log"
+    log.open("a").close()  # what cannot be written is named here; in a worker it would only break the pool
     workers = max(1, min(workers, len(jobs)))
     threads = max(1, provenance.cores() // workers)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (book.build,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (log,)) as pool:
         running = {pool.submit(execute, book, job, threads): job for job in jobs}
         say(", ".join(job.chapter for job in jobs[:workers]))
         try:
             for future in as_completed(running):
-                done, reason = future.result(), running.pop(future).reason
-                ended(f"{done.chapter}: {'failed' if done.error else f'{done.seconds:.1f} s'} ({reason})")
+                job = running.pop(future)
+                try:
+                    done = future.result()
+                except BrokenProcessPool:
+                    done = Execution(job.chapter, job.parameters["profile"], error=KILLED)
+                ended(f"{done.chapter}: {'failed' if done.error else f'{done.seconds:.1f} s'} ({job.reason})")
                 say(", ".join(job.chapter for job in [*running.values()][:workers]))
                 yield done
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _begin(folder: Path) -> None:
+def _begin(log: Path) -> None:
     """Begin a worker: it dies with the build, and what kernels say about themselves goes to a file."""
     die_with_parent()
-    folder.mkdir(parents=True, exist_ok=True)
-    os.dup2(os.open(folder / "kernels.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)
 
 
 def execute(book: Book, job: Job, threads: int = 1) -> Execution:

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from invex.lab.errors import Refused
 from invex.lab.sweep import Say
 from invex.press import execute, site
@@ -19,12 +21,22 @@ def rerun(
 
     Raises:
         Refused: `out` holds anything but an earlier rerun, which alone is replaced.
-        BuildError: naming the cell that failed, or what the builder said.
+        BuildError: naming the cell that failed, or what the builder said; or another rerun is going there.
     """
     out = (out or book.build / "runs" / f"{Path(chapter).name}-{digest(parameters)[:8]}").resolve()
     there = {path.name for path in out.iterdir()} if out.exists() else set()
     if there and not {"results"} <= there <= {"results", "html", "html.old", "stage", "work"}:
         raise Refused(f"{out} holds other things; give --out a folder that is new, empty or a rerun's")
+    lock = book.build / "executing" / f"{digest(str(out))}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=0):
+            return _make(book, chapter, parameters, out, say, ended)
+    except Timeout:
+        raise site.BuildError(f"another rerun is going into {out}; name another folder with --out") from None
+
+
+def _make(book: Book, chapter: str, parameters: dict[str, Any], out: Path, say: Say, ended: Say) -> Path:
     profile = parameters["profile"]
     job = execute.Job(chapter, parameters, out / "results" / profile / chapter, strict=False)
     (done,) = execute.run(book, [job], 1, say, ended)
