@@ -110,6 +110,15 @@ def test_a_killed_build_leaves_no_process_behind(book: Book) -> None:
     running.communicate(timeout=30)  # ends when no process holds its output any more
 
 
+def test_a_chapter_that_is_not_python_is_named(book: Book) -> None:
+    (book.source / "part" / "first.md").write_text(chapter("2 * (scale"))
+    for words in (["build"], ["run", "part/first"]):
+        done = invex(book.root, *words)
+        assert done.returncode == 1
+        assert "part/first: `2 * (scale`: SyntaxError: '(' was never closed" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_a_killed_chapter_is_named_and_the_others_are_kept(book: Book) -> None:
     killing = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"  # the worker of the kernel
     (book.source / "part" / "first.md").write_text(chapter(killing))
@@ -126,7 +135,7 @@ def test_a_warning_of_the_site_builder_is_fatal(book: Book) -> None:
     (book.source / "index.md").write_text("# Front\n\n{doc}`nowhere`\n")
     done = invex(book.root, "build")
     assert done.returncode == 1
-    assert "unknown document: 'nowhere'" in done.stderr
+    assert "unknown document: 'nowhere'\n" in done.stderr  # without the builder's colours
     assert contents(book.html) == before
 
 

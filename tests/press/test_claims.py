@@ -50,6 +50,20 @@ def test_a_mistake_in_an_artefact_is_named(
 
 
 @pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("title: [", "tiny.yml: not YAML: .* line 1"),
+        ("", "tiny.yml: names and values are expected, not NoneType"),
+        ("title: T\nartefacts: {id: a}", "tiny.yml: id: not an entry with an id"),
+    ],
+)
+def test_a_file_that_is_no_data_of_a_chapter_is_named(book: Book, text: str, complaint: str) -> None:
+    (book.source / "part" / "tiny.yml").write_text(text)
+    with pytest.raises(ClaimsError, match=complaint):
+        load(book)
+
+
+@pytest.mark.parametrize(
     ("changes", "complaint"),
     [
         ({"artefact": "known2020-fig2"}, "its artefact known2020-fig2 is not in this file"),

@@ -126,7 +126,7 @@ def load(book: Book) -> Catalogue:
 
 
 def _listed(path: Path) -> dict[str, Artefact]:
-    works = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    works = _content(path) if path.is_file() else {}
     entries = [entry | {"work": work} for work, group in works.items() for entry in group]
     return _each(path, entries, _listed_one)
 
@@ -137,6 +137,16 @@ def _listed_one(entry: dict[str, str]) -> Artefact:
     return Artefact(entry["id"], kind, entry["what"], entry["work"], source, expects, entry["page"])
 
 
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ClaimsError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise ClaimsError(f"{path}: names and values are expected, not {type(found).__name__}")
+    return found
+
+
 def _source(name: str) -> str:
     """Return where a source has it, from the id: ``fig3.1`` is ``Figure 3.1``; empty if it has no number."""
     known = {"fig": "Figure", "tab": "Table", "prop": "Proposition", "thm": "Theorem", "eq": "Eq."}
@@ -145,7 +155,7 @@ def _source(name: str) -> str:
 
 
 def _chapter(path: Path, slug: str, number: int, wanted: Mapping[str, Artefact]) -> ChapterData:
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = _content(path)
     if not raw.get("title"):
         raise ClaimsError(f"{path}: {slug}: a chapter's data needs a title")
     work = raw.get("work", "")
@@ -195,8 +205,9 @@ def _each(path: Path, entries: Iterable[dict[str, Any]], make: Callable[[Any], A
     """Return what is made of each entry, by id; a complaint is raised with the file and the id before it."""
     found: dict[str, Any] = {}
     for entry in entries:
-        name = entry.get("id", "?")
+        name = entry.get("id", "?") if isinstance(entry, dict) else str(entry)
         try:
+            _require(isinstance(entry, dict), "not an entry with an id")
             _require(name not in found, "duplicate id")
             found[name] = make(entry)
         except ClaimsError as error:

@@ -8,6 +8,7 @@ from typing import Any
 from invex.lab import costs, provenance
 from invex.lab.closure import source_digest
 from invex.lab.config import sha256
+from invex.lab.errors import Failed
 from invex.press.book import Book
 from invex.press.parameters import code
 
@@ -17,7 +18,11 @@ PACKAGES = (
 
 
 def fingerprint(book: Book, chapter: str, parameters: dict[str, Any]) -> dict[str, str]:
-    """Return cause -> digest; the causes are kinds of input, and each library function that is reached."""
+    """Return cause -> digest; the causes are kinds of input, and each library function that is reached.
+
+    Raises:
+        Failed: the chapter's code is not Python, naming the line.
+    """
     cells, names = _code(book, chapter)
     folders = [book.records / f"{kind}{name}" for name in names for kind in ("", "bench-")]
     records = [path for folder in folders for path in sorted(folder.glob("*.json"))]
@@ -43,7 +48,11 @@ def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
 def _code(book: Book, chapter: str) -> tuple[str, list[str]]:
     """Return a chapter's code, with the experiments that it names, and every name that is a string in it."""
     own = code(book.text(chapter))
-    strings = [node.value for node in ast.walk(ast.parse(own)) if isinstance(node, ast.Constant)]
+    try:
+        tree = ast.parse(own)
+    except SyntaxError as error:
+        raise Failed(f"{chapter}: `{(error.text or '').strip()}`: SyntaxError: {error.msg}") from error
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     names = sorted({s for s in strings if isinstance(s, str) and s.replace("-", "_").isidentifier()})
     uses = ["from invex.press.chapter import Chapter\nChapter"]  # which invex.press imports when asked to
     for name in filter(str.isidentifier, names):

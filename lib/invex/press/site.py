@@ -1,6 +1,7 @@
 """The site: executed chapters and made pages laid out on a stage, built by Jupyter Book, swapped in whole."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,9 +76,10 @@ def sphinx(stage: Path, out: Path, strict: bool = True) -> Path:
     tool = Path(sys.executable).with_name("jupyter-book")
     flags = ["-W", "-n", "--keep-going"] if strict else []
     command: list[str | Path] = [tool, "build", stage, "--path-output", fresh(out), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"})
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "WARNING" in line or "Error" in line]
+        said = re.sub(r"\x1b\[[\d;]*m", "", done.stderr)  # in colour, whatever it is asked
+        lines = [line for line in said.splitlines() if "WARNING" in line or "Error" in line]
         shutil.rmtree(out)
-        raise BuildError("\n".join(lines) or done.stderr[-2000:])
+        raise BuildError("\n".join(dict.fromkeys(lines)) or said[-2000:])
     return out / "_build" / "html"
