@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from invex.press.book import Book
-from invex.press.claims import (
+from invex.press.ledger import Ledger, ledger
+from invex.press.verdict import (
     DIFFERS,
     IN_PART,
     NOT_ATTEMPTED,
@@ -15,7 +16,6 @@ from invex.press.claims import (
     UNDECIDED,
     VERDICTS,
 )
-from invex.press.ledger import Ledger, ledger
 
 SHOWN = {"placeholder": False, "quick": False, "partial": "", "stale": [], "size": [672, 300]}
 RIGHT: dict[str, Any] = {

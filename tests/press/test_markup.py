@@ -4,8 +4,9 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 from invex.press.card import table
-from invex.press.claims import VERDICTS, Claim
+from invex.press.claims import Claim
 from invex.press.markup import TIMES, html, measured, number, supported_digits, typeset
+from invex.press.verdict import VERDICTS
 
 METHODS = pd.DataFrame(
     {"method": ["a", "b", "c"], "AUC": [80.57, 78.33, 78.29], "AUC low": [80.1, 78.0, 78.1],

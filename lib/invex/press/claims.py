@@ -1,11 +1,9 @@
-"""What the sources claim, as data: the book's artefacts, each chapter's claims, and the verdict on a value.
+"""What the sources claim, as data: the book's artefacts, and each chapter's claims.
 
 ``book/artefacts.yml`` lists every figure, table and headline number of the sources. Beside each chapter,
-``book/<part>/<slug>.yml`` says which of them it holds, in which order, and what is checked of each. A verdict
-is computed from a measured value and the tolerance declared there; nothing here executes a chapter.
+``book/<part>/<slug>.yml`` says which of them it holds, in which order, and what is checked of each.
 """
 
-import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -18,17 +16,6 @@ import yaml
 from invex.lab.errors import Failed
 from invex.press.book import Book
 
-REPRODUCED, SAME_ORDER, DIFFERS, UNDECIDED = "reproduced", "same order", "differs", "undecided"
-IN_PART, QUICK, NOT_ATTEMPTED = "in part", "quick", "not attempted"
-VERDICTS = {
-    REPRODUCED: "all that is claimed of it was checked, with all its runs, and holds",
-    SAME_ORDER: "values miss their tolerance, but a ranking or trend holds",
-    DIFFERS: "a check fails; the cause stands beneath it as far as it was found",
-    IN_PART: "what was decided holds, but checks or runs are missing, or too few to decide",
-    UNDECIDED: "the interval of what was measured holds values that agree and values that do not",
-    QUICK: "from stand-in data or fewer steps, and not compared",
-    NOT_ATTEMPTED: "not in the book yet",
-}
 ARTEFACT_KINDS = ("figure", "table", "claim")
 CLAIM_KINDS = ("value", "order", "trend", "bound")
 RELATIONS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
@@ -218,51 +205,3 @@ def _each(path: Path, entries: Iterable[dict[str, Any]], make: Callable[[Any], A
 def _require(holds: bool, complaint: str) -> None:
     if not holds:
         raise ClaimsError(complaint)
-
-
-def verdict(claim: Claim, value: Any, interval: tuple[float, float] | None = None) -> str:
-    """Compare a measured value with the paper's.
-
-    ``value``: a number within ``tolerance`` of the paper's; a mapping of numbers, all within it, or at least
-    ranked as in the paper (`SAME_ORDER`). ``order``: names in the paper's order, best first; a nested list is
-    a tie. ``trend``: true. ``bound``: the relation holds. A number that is not finite differs. Where its
-    ``interval`` holds numbers that would be judged otherwise, it is `UNDECIDED`.
-    """
-    if claim.kind == "order":
-        return REPRODUCED if _ordered(claim.paper, list(value)) else DIFFERS
-    if claim.kind == "trend":
-        return REPRODUCED if value is True else DIFFERS
-    if isinstance(claim.paper, Mapping):
-        return _mapping(claim, value)
-    nearest = [min(max(claim.paper, interval[0]), interval[1])] if interval and claim.kind == "value" else []
-    held = {_agrees(claim, number) for number in (value, *(interval or ()), *nearest)}
-    return UNDECIDED if len(held) > 1 else REPRODUCED if held == {True} else DIFFERS
-
-
-def _agrees(claim: Claim, value: float) -> bool:
-    if claim.kind == "bound":
-        return math.isfinite(value) and bool(RELATIONS[claim.relation](value, claim.paper))
-    return _near(value, claim)
-
-
-def _mapping(claim: Claim, value: Mapping[str, float]) -> str:
-    if value.keys() != claim.paper.keys() or not all(map(math.isfinite, value.values())):
-        return DIFFERS
-    if all(_near(value[name], replace(claim, paper=paper)) for name, paper in claim.paper.items()):
-        return REPRODUCED
-    ranked = sorted(value, key=value.__getitem__) == sorted(value, key=claim.paper.__getitem__)
-    return SAME_ORDER if ranked else DIFFERS
-
-
-def _near(value: float, claim: Claim) -> bool:
-    """Say whether a number agrees; the slack of 1e-12 forgives decimal tolerances their binary form."""
-    allowed = (claim.tolerance or 0.0) + 1e-12 * abs(claim.paper)
-    return math.isfinite(value) and abs(value - claim.paper) <= allowed
-
-
-def _ordered(paper: list[Any], measured: list[str]) -> bool:
-    for group in ([entry] if isinstance(entry, str) else entry for entry in paper):
-        head, measured = measured[: len(group)], measured[len(group) :]
-        if sorted(head) != sorted(group):
-            return False
-    return not measured

@@ -9,7 +9,9 @@ from typing import Any
 
 from invex.press import claims
 from invex.press.book import Book
-from invex.press.claims import (
+from invex.press.claims import Artefact, Claim
+from invex.press.markup import html
+from invex.press.verdict import (
     DIFFERS,
     IN_PART,
     NOT_ATTEMPTED,
@@ -17,10 +19,9 @@ from invex.press.claims import (
     REPRODUCED,
     SAME_ORDER,
     UNDECIDED,
-    Artefact,
-    Claim,
+    VERDICTS,
+    verdict,
 )
-from invex.press.markup import html
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Ledger:
     def counts(self) -> dict[str, int]:
         """How many artefacts of the sources have each verdict, in the order of `VERDICTS`."""
         counted = Counter(entry.verdict for group in self.works.values() for entry in group)
-        return {verdict: counted[verdict] for verdict in claims.VERDICTS if counted[verdict]}
+        return {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
 
     def summary_line(self) -> str:
         """Return the state in a line: ``73 artefacts: 6 reproduced, 1 differs, 66 not attempted``."""
@@ -172,4 +173,4 @@ def check(claim: Claim, result: Mapping[str, Any] | None, profile: str) -> Check
         return Check(claim, result, QUICK)
     ends = (result["low"], result["high"])
     interval = None if None in ends or result.get("extremes") else ends
-    return Check(claim, result, claims.verdict(claim, result["value"], interval))
+    return Check(claim, result, verdict(claim, result["value"], interval))

@@ -7,7 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from invex.press.claims import VERDICTS, Claim
+from invex.press.claims import Claim
+from invex.press.verdict import VERDICTS
 
 QUICK_LABEL = "quick: stand-in data / fewer steps, not comparable with the paper"
 
