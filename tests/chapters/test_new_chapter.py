@@ -1,6 +1,7 @@
 """A chapter is added to a book by its own files and one line of the table of contents (CONTRIBUTING.md)."""
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,18 @@ def test_its_claim_is_in_the_ledger_and_on_the_ledger_page(book: Path) -> None:
     assert "Loss at the end" in page
     assert 'id="ledger-tiny-decay"' in page
     assert "part/tiny.html#tiny-decay" in page
+
+
+def test_a_number_that_is_not_finite_is_null_for_programs(book: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(book, tmp_path / "book")
+    results = root / "_build" / "artefacts" / "recorded" / "part" / "tiny" / "results.json"
+    shown = json.loads(results.read_text())
+    shown["results"]["tiny-decay/final"] |= {"value": math.nan, "high": math.inf}
+    results.write_text(json.dumps(shown))
+    said = invex(root, "ledger", "--json").stdout
+    ledger = json.loads(said, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    claim = next(c for a in ledger["artefacts"] for c in a["claims"])
+    assert (claim["verdict"], claim["value"], claim["high"]) == ("differs", None, None)
 
 
 def test_a_wrong_value_would_be_called_different(book: Path, tmp_path: Path) -> None:

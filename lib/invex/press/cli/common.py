@@ -1,6 +1,7 @@
 """What the commands share: consoles, options, tables, progress, and an exit code for what goes wrong."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,8 +60,16 @@ def progress(parts: int, *, quiet: bool = False) -> Iterator[tuple[Say, Say]]:
 
 
 def print_json(value: Any) -> None:
-    """Print plain data for programs."""
-    typer.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print plain data for programs; as in records, null stands for a number that is not finite."""
+    typer.echo(json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(rows: list[dict[str, Any]], *columns: str, title: str | None = None) -> None:
