@@ -72,6 +72,24 @@ def test_data_that_cannot_be_had_is_named(invex, tmp_path):
     assert "no data set 'imagenet'; there are mnist, fashion_mnist" in unknown.stderr
 
 
+def test_data_that_are_damaged_are_not_only_absent(invex, tmp_path):
+    folder = tmp_path / "data" / "mnist"
+    mnist_like(folder, 50)
+    (folder / "train-images.npy").write_bytes(b"half of it")
+    said = invex("data").stderr
+    assert f"mnist: files of mnist (train) in {folder} are damaged" in said
+    assert "cifar10" not in said
+
+
+def test_runs_whose_data_are_missing_are_named_in_a_line_with_the_way_out(invex):
+    done = invex("record", "learning_dynamics", "--device", "cpu", "--only", "dataset=mnist,hidden=5,seed=0")
+    assert done.exit_code == 1
+    assert "Traceback" not in done.output
+    assert done.stderr.count("\n") == 1
+    assert "more): no files of mnist (train) in" in done.stderr
+    assert "`invex data mnist`" in done.stderr
+
+
 def test_record_dry_run_lists_and_runs_nothing(invex, tmp_path):
     found = json.loads(invex("record", "fake_runs.steady", "--dry-run", "--json").stdout)
     assert found["runs"] == 6

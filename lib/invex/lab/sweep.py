@@ -130,7 +130,8 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
     except _OutOfTime:
         reason = ""
     except Exception as error:
-        reason = "".join(traceback.format_exception(error)).rstrip()
+        ours = type(error).__module__.startswith("invex.") and str(error)  # says itself what to do
+        reason = ours or "".join(traceback.format_exception(error)).rstrip()
     share = (time.perf_counter() - start) / len(configs)
     for config in configs:
         if config in outcomes:

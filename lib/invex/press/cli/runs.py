@@ -163,8 +163,12 @@ def _show_report(plan: "Plan", report: "Report", as_json: bool) -> None:
     if as_json:
         recorded = [item.digest for item in report.recorded]
         return print_json({"recorded": recorded, "failed": failed, "raised": report.raised, "left": left})
+    alike: dict[str, list[str]] = {}
     for name, reason in report.raised.items():
-        err.print(f"[red]raised[/] {escape(name)}: {escape(reason.splitlines()[-1])}")
+        alike.setdefault(reason.splitlines()[-1], []).append(name)
+    for reason, labels in alike.items():
+        more = f" (and {len(labels) - 1} more)" if labels[1:] else ""
+        err.print(f"[red]raised[/] {escape(labels[0])}{more}: {escape(reason)}")
     done = len(plan.configs) - left
     out.print(f"{len(report.recorded)} runs recorded, {len(failed)} of them failed; ", end="")
     out.print(f"{done} of {len(plan.configs)} are there in {plan.store.folder}")
@@ -193,8 +197,9 @@ def _show_data(found: list[dict[str, Any]], folder: Path) -> None:
         rows.append({"set": state["name"], "found": shown, "licence": state["licence"], "from": state["url"]})
     print_table(rows, "set", "found", "licence", "from", title=f"data in {folder}")
     for state in found:
-        if state.get("error"):
-            err.print(f"[red]{state['name']}:[/] {escape(state['error'])}")
+        left = (folder / state["name"]).is_dir() and any((folder / state["name"]).iterdir())
+        if why := state.get("error") or (left and state["why"]):
+            err.print(f"[red]{state['name']}:[/] {escape(why)}")
 
 
 COMMANDS = (record, verify, data, doctor)
