@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from invex.press.book import Book
 from invex.press.ledger import Ledger, ledger
@@ -169,6 +170,24 @@ def test_each_verdict_is_explained(book: Book, made: Path) -> None:
     page = BeautifulSoup(evaluate(book, made, RIGHT).html("verdicts"), "html.parser")
     said = zip(page.select("dt"), page.select("dd"), strict=True)
     assert {term.get_text(): meaning.get_text() for term, meaning in said} == VERDICTS
+
+
+def test_what_else_is_checked_of_a_source_stands_with_it_and_is_not_counted(
+    book: Book, made: Path, rewrite: Any
+) -> None:
+    further = {"id": "known2020-fig1-equation", "kind": "claim", "source": "Eq. 1", "title": "As printed"}
+    claim = {
+        "id": "known2020-fig1-equation/printed",
+        "artefact": "known2020-fig1-equation",
+        "what": "It holds",
+        "kind": "trend",
+    }
+    tiny = yaml.safe_load((book.source / "part" / "tiny.yml").read_text())
+    rewrite(artefacts=[*tiny["artefacts"], further], claims=[*tiny["claims"], claim | {"paper": True}])
+    found = evaluate(book, made, RIGHT | {"known2020-fig1-equation/printed": False})
+    assert [entry.artefact.id for entry in found.groups["known2020"]][-1] == "known2020-fig1-equation"
+    assert [entry.artefact.id for entry in found.groups["own"]] == ["own-cost"]
+    assert found.summary_line() == "4 artefacts: 3 reproduced, 1 not attempted"
 
 
 def test_a_figure_without_a_check_of_its_own_has_no_verdict(book: Book, made: Path, rewrite: Any) -> None:

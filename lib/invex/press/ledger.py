@@ -109,16 +109,20 @@ class Ledger:
 
     @property
     def groups(self) -> dict[str, list[Entry]]:
-        """The entries by source, in its order; the book's own figures, last, are of the source ``own``."""
-        found: dict[str, list[Entry]] = {}
-        for entry in sorted(self.entries, key=lambda entry: not entry.artefact.listed):
-            found.setdefault(entry.artefact.work if entry.artefact.listed else "own", []).append(entry)
+        """The entries by source, in its order, after them what else is checked of it; last the book's own."""
+        found = self.works
+        for entry in [entry for entry in self.entries if not entry.artefact.listed]:
+            of_source = entry.checks and entry.artefact.source
+            found.setdefault(entry.artefact.work if of_source else "own", []).append(entry)
         return found
 
     @property
     def works(self) -> dict[str, list[Entry]]:
-        """The entries by source, without the book's own figures."""
-        return {work: group for work, group in self.groups.items() if work != "own"}
+        """The artefacts of each source, in its order: what is counted."""
+        found: dict[str, list[Entry]] = {}
+        for entry in [entry for entry in self.entries if entry.artefact.listed]:
+            found.setdefault(entry.artefact.work, []).append(entry)
+        return found
 
     @property
     def figures(self) -> list[Entry]:
