@@ -24,7 +24,4 @@ def prepare(source: Path, folder: Path) -> list[images.ImageSet]:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else images.default_folder()
-    fetch(target)
-    for split in prepare(target, target):
-        print(split.name, split.split, split.images.shape, split.digest, split.subset or "whole")
+    sources.script(NAME, sys.argv[1:])

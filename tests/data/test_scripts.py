@@ -2,11 +2,12 @@
 
 import importlib.util
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from invex.data.images import NAMES
-from invex.data.sources import SOURCES, describe
+from invex.data.sources import SOURCES, describe, script
 
 ROOT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("INVEX_TEST_DATA") or ROOT.parent / "shared" / "data")
@@ -37,6 +38,13 @@ def test_a_script_verifies_and_prepares(path, tmp_path):
     assert [found.name for found in script.fetch(tmp_path)] == list(files)
     assert script.verify(tmp_path) == script.fetch(tmp_path)
     assert [split.subset for split in script.prepare(tmp_path, tmp_path)] == [None, None]
+
+
+def test_a_script_that_cannot_have_its_files_ends_with_the_reason(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], url="http://127.0.0.1:9/"))
+    with pytest.raises(SystemExit, match=r"cannot fetch .* \(ConnectionError\); run `invex data` again"):
+        script("mnist", [str(tmp_path)])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_readme_states_source_licence_and_size_of_each_set():

@@ -1,7 +1,8 @@
 """The published files of the image sets: where they lie, fetching, checking and preparing them."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from invex.data.archives import DataError
-from invex.data.images import ImageSet, load
+from invex.data.images import ImageSet, default_folder, load
 
 DAMAGED = "is truncated or not the published file (wrong SHA-256)"
 
@@ -149,6 +150,20 @@ def prepare(name: str, source: Path, target: Path) -> list[ImageSet]:
             np.save(temporary, array)
             temporary.replace(folder / f"{item.split}-{part}.npy")
     return splits
+
+
+def script(name: str, folders: Sequence[str]) -> None:
+    """What a script of `data_scripts` does: fetch and prepare a set in the one folder given, else the usual.
+
+    Exits with the message of a DataError.
+    """
+    folder = Path(folders[0]) if folders else default_folder()
+    try:
+        fetch(SOURCES[name], folder / name, progress=True)
+        for split in prepare(name, folder, folder):
+            print(split.name, split.split, split.images.shape, split.digest, split.subset or "whole")
+    except DataError as error:
+        sys.exit(str(error))
 
 
 def obtain(name: str, folder: Path, source: Path | None = None, *, progress: bool = False) -> None:

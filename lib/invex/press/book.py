@@ -63,8 +63,12 @@ class Book:
 
     def pages(self) -> list[str]:
         """Return the pages of the table of contents in order, the front page first."""
-        toc = yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf-8"))
-        return [toc["root"], *_files(toc)]
+        path = self.root / "_toc.yml"
+        try:
+            toc = yaml.safe_load(path.read_text(encoding="utf-8"))
+            return [toc["root"], *_files(toc)]
+        except (yaml.YAMLError, TypeError, KeyError) as error:
+            raise Refused(f"{path} is no table of contents: {' '.join(str(error).split())}") from error
 
     def chapters(self) -> list[str]:
         """Return the pages that are notebooks (their header names a kernel), in order."""
