@@ -29,17 +29,18 @@
 
   /* What is wider than the page scrolls sideways, with the keyboard too: a landmark where it has a name of its own. */
   function reach() {
-    document.querySelectorAll(".ix-picture, .ix-scroll, .pst-scrollable-table-container, div.math").forEach((box) => {
+    document.querySelectorAll(".ix-picture, .ix-scroll, .pst-scrollable-table-container, div.math, .highlight pre").forEach((box) => {
       const wide = box.scrollWidth > box.clientWidth;
       const own = box.closest(".ix-artefact")?.querySelector(".ix-number") || box.querySelector("caption");
       const number = box.querySelector(".eqno")?.firstChild.textContent || "";
-      const name = own ? own.textContent : box.matches(".math") ? `Equation ${number}`.trim() : "Table";
+      const name = own ? own.textContent : box.matches(".math") ? `Equation ${number}`.trim() : box.matches("pre") ? "Code" : "Table";
       const said = { tabindex: "0", role: own ? "region" : "group", "aria-label": `${name}, scrolls sideways` };
       Object.entries(said).forEach(([key, text]) => (wide ? box.setAttribute(key, text) : box.removeAttribute(key)));
     });
   }
   window.addEventListener("load", () => { reach(); window.MathJax?.startup?.promise?.then(reach); });
   window.addEventListener("resize", reach);
+  document.addEventListener("toggle", reach, true); /* of a folded cell */
 
   /* Colours of the page, so that an interactive follows the theme: read again on every "invex:theme" event. */
   function theme() {
