@@ -218,6 +218,9 @@ def test_a_rerun_goes_into_no_folder_that_holds_other_things(built: Path, tmp_pa
     assert done.returncode == 2
     assert f"{tmp_path} holds other things" in done.stderr
     assert contents(tmp_path) == {"work/thesis.tex": b"years"}
+    done = invex(built, "run", "part/first", "--out", str(tmp_path / "work" / "thesis.tex"))
+    assert done.returncode == 2
+    assert "thesis.tex holds other things" in done.stderr
 
 
 def test_two_reruns_do_not_share_a_folder(book: Book, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def rerun(
         BuildError: naming the cell that failed, or what the builder said; or another rerun is going there.
     """
     out = (out or book.build / "runs" / f"{Path(chapter).name}-{digest(parameters)[:8]}").resolve()
-    there = {path.name for path in out.iterdir()} if out.exists() else set()
+    there = {path.name for path in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set()
     if there and not {"results"} <= there <= {"results", "html", "html.old", "stage", "work"}:
         raise Refused(f"{out} holds other things; give --out a folder that is new, empty or a rerun's")
     lock = book.build / "executing" / f"{digest(str(out))}.lock"
