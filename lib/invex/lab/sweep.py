@@ -105,13 +105,6 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
     """One call of the experiment's `run`: what it finished is recorded at once, even if it raises later."""
     start, report = time.perf_counter(), Report()
     reset_peak(plan.device)
-    outcomes: dict[Any, Outcome] = {}
-    reason = "the run gave no outcome"
-
-    def told(text: str) -> None:
-        if time.time() > plan.deadline:
-            raise _OutOfTime
-        say(text)
 
     def keep(config: Any, outcome: Outcome, share: float) -> Record:
         origin = provenance(code, device=plan.device, wall_seconds=share, batch=len(configs))
@@ -119,19 +112,7 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
         plan.store.put(item)
         return item
 
-    try:
-        for config, outcome in plan.experiment.module.run(
-            tuple(configs), device=plan.device, folder=plan.data, progress=told
-        ):
-            keep(config, outcome, (time.perf_counter() - start) / (len(outcomes) + 1))
-            outcomes[config] = outcome
-    except RecordNotWritten:
-        raise
-    except _OutOfTime:
-        reason = ""
-    except Exception as error:
-        ours = type(error).__module__.startswith("invex.") and str(error)  # says itself what to do
-        reason = ours or "".join(traceback.format_exception(error)).rstrip()
+    outcomes, reason = _compute(plan, configs, keep, say)
     share = (time.perf_counter() - start) / len(configs)
     for config in configs:
         if config in outcomes:
@@ -143,6 +124,32 @@ def _run(plan: Plan, configs: list[Any], code: CodeDigest, say: Say, ended: Say)
         else:
             ended(f"{label(config)}: given up at the end of the budget")
     return report
+
+
+def _compute(
+    plan: Plan, configs: list[Any], keep: Callable[[Any, Outcome, float], Record], say: Say
+) -> tuple[dict[Any, Outcome], str]:
+    """What the experiment gives, kept as it comes, and why there is no more ("": for want of time)."""
+    start, outcomes = time.perf_counter(), dict[Any, Outcome]()
+
+    def told(text: str) -> None:
+        if time.time() > plan.deadline:
+            raise _OutOfTime
+        say(text)
+
+    run = plan.experiment.module.run
+    try:
+        for config, outcome in run(tuple(configs), device=plan.device, folder=plan.data, progress=told):
+            keep(config, outcome, (time.perf_counter() - start) / (len(outcomes) + 1))
+            outcomes[config] = outcome
+    except RecordNotWritten:
+        raise
+    except _OutOfTime:
+        return outcomes, ""
+    except Exception as error:
+        ours = type(error).__module__.startswith("invex.") and str(error)  # says itself what to do
+        return outcomes, ours or "".join(traceback.format_exception(error)).rstrip()
+    return outcomes, "the run gave no outcome"
 
 
 def _done(plan: Plan, config: Any, code: CodeDigest) -> bool:
