@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from invex.lab import provenance
 from invex.press import site as press_site
 from invex.press.book import Book
-from invex.press.claims import VERDICTS
+from invex.press.verdict import VERDICTS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name(".htmlvalidate.json")
