@@ -24,4 +24,4 @@ def prepare(source: Path, folder: Path) -> list[images.ImageSet]:
 
 
 if __name__ == "__main__":
-    sources.script(NAME, sys.argv[1:])
+    sources.script(fetch, prepare, sys.argv[1:])

@@ -42,8 +42,9 @@ def test_a_script_verifies_and_prepares(path, tmp_path):
 
 def test_a_script_that_cannot_have_its_files_ends_with_the_reason(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], url="http://127.0.0.1:9/"))
+    mnist = imported(ROOT / "data_scripts" / "mnist.py")
     with pytest.raises(SystemExit, match=r"cannot fetch .* \(ConnectionError\); run `invex data` again"):
-        script("mnist", [str(tmp_path)])
+        script(mnist.fetch, mnist.prepare, [str(tmp_path)])
     assert capsys.readouterr().out == ""
 
 

@@ -152,15 +152,17 @@ def prepare(name: str, source: Path, target: Path) -> list[ImageSet]:
     return splits
 
 
-def script(name: str, folders: Sequence[str]) -> None:
-    """What a script of `data_scripts` does: fetch and prepare a set in the one folder given, else the usual.
+def script(
+    fetch: Callable[[Path], object], prepare: Callable[[Path, Path], list[ImageSet]], folders: Sequence[str]
+) -> None:
+    """Run two steps of a script of `data_scripts` in the one folder given, else the usual.
 
     Exits with the message of a DataError.
     """
     folder = Path(folders[0]) if folders else default_folder()
     try:
-        fetch(SOURCES[name], folder / name, progress=True)
-        for split in prepare(name, folder, folder):
+        fetch(folder)
+        for split in prepare(folder, folder):
             print(split.name, split.split, split.images.shape, split.digest, split.subset or "whole")
     except DataError as error:
         sys.exit(str(error))

@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ def recorded(name: str, book: Book | None = None) -> Records:
     book = book or Book.find()
     items = sorted(Store(book.records).all(f"bench-{name}"), key=lambda item: item.config["full"])
     runs = list({item.config["hardware"]: item for item in items}.values())
-    today = _today(book, name) if runs and _file(book, name).is_file() else set()
+    today = _today(book, name) if runs else set()
     changed = any(run.provenance["code"]["digest"] not in today for run in runs)
     expected = [as_dict(Bench(name, True, "any", "cpu"))]
     return Records(f"bench-{name}", runs, expected, [f"benchmarks.{name}"] if changed else [])
@@ -113,18 +112,21 @@ def recorded(name: str, book: Book | None = None) -> Records:
 
 def stale(book: Book, store: Store, experiment: str = "*") -> dict[str, list[str]]:
     """Readable records of benches that other code than today's made: "bench-name/digest" -> its module."""
-    known = {f"bench-{name}": name for name in names(book)}
-    today = cache(partial(_today, book))
-    return {
-        f"{item.experiment}/{item.digest}": [item.provenance["code"]["module"]]
-        for item in store.readable(experiment)
-        if item.experiment in known and item.provenance["code"]["digest"] not in today(known[item.experiment])
-    }
+    found = {}
+    folders = {path.parent.name for path in store.paths(experiment)}
+    for folder in sorted(folder for folder in folders if folder.startswith("bench-")):
+        name = folder.removeprefix("bench-")
+        today = _today(book, name)
+        for item in store.readable(folder):
+            if item.provenance["code"]["digest"] not in today:
+                found[f"{folder}/{item.digest}"] = [f"benchmarks.{name}"]
+    return found
 
 
 def _today(book: Book, name: str) -> set[str]:
-    """Digests of a bench as it stands; a record made on Python 3.12 may name that of its own dump."""
-    return {code_of(book, name, version).digest for version in ((3, 11), (3, 12))}
+    """Digests of a bench as it stands, none where it is gone; one for each version of Python it may be of."""
+    versions = ((3, 11), (3, 12)) if _file(book, name).is_file() else ()
+    return {code_of(book, name, version).digest for version in versions}
 
 
 def all_recorded(*, measure: bool = False, device: str = "cpu") -> Records:
@@ -136,5 +138,4 @@ def all_recorded(*, measure: bool = False, device: str = "cpu") -> Records:
             keep(book, name, list(rows(book, name, full=True)), True, device, time.perf_counter() - start)
     parts = [recorded(name, book) for name in names(book)]
     runs = [run for part in parts for run in part.runs]
-    stale = [name for part in parts for name in part.stale]
-    return Records("bench-*", runs, [], stale)
+    return Records("bench-*", runs, [], [name for part in parts for name in part.stale])

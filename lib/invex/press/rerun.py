@@ -24,8 +24,9 @@ def rerun(
         BuildError: naming the cell that failed, or what the builder said; or another rerun is going there.
     """
     out = (out or book.build / "runs" / f"{Path(chapter).name}-{digest(parameters)[:8]}").resolve()
-    there = {path.name for path in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set()
-    if there and not {"results"} <= there <= {"results", "html", "html.old", "stage", "work"}:
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    earlier = {"results"} <= there <= {"results", "html", "html.old", "stage", "work"}
+    if out.is_file() or (there and not earlier):
         raise Refused(f"{out} holds other things; give --out a folder that is new, empty or a rerun's")
     lock = book.build / "executing" / f"{digest(str(out))}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
