@@ -51,7 +51,7 @@ class Artefact:
 class Claim:
     """A checkable statement about an artefact; ``paper`` is what the source reports, see `verdict`.
 
-    ``source`` is where it stands in the work (`SOURCES`); ``ours`` is an aim or bound that the book sets itself.
+    ``source`` is where it stands in the work (`SOURCES`); ``ours`` is an aim that the book sets itself.
     """
 
     id: str
