@@ -14,7 +14,7 @@ Branch = Callable[[Tensor], Tensor]
 METHODS = ("anderson", "fixed-point")
 
 
-class NotInverted(RuntimeError):
+class InversionError(RuntimeError):
     """The iteration for an inverse did not converge."""
 
 
@@ -42,13 +42,13 @@ class Inversion:
         """Raise an error that names the block, unless the iteration converged.
 
         Raises:
-            NotInverted: it did not.
+            InversionError: it did not.
         """
         if not self.converged:
-            raise NotInverted(
+            raise InversionError(
                 f"{name} was not inverted: after {self.iterations} iterations the residual is "
-                f"{self.residuals[-1]:.3g}; its branch may not be contractive (see its `lipschitz()`); "
-                "normalise its layers with c < 1, allow more iterations, or call `invert` for the last iterate"
+                f"{self.residuals[-1]:.3g}; its branch may not be contractive (see its `lipschitz()`): normalise "
+                "its layers with c < 1, allow more iterations, or call `invert` for the last iterate"
             )
 
 
@@ -85,7 +85,7 @@ def solve(
     step = _Anderson(memory) if method == "anderson" else _plain
     size = 1 + _norm(y)
     x, residuals = y, []
-    for count in range(1, most + 1):
+    for _ in range(most):
         image = y - branch(x)  # the next plain iterate
         difference = image - x
         residuals.append(float((_norm(difference) / size).max()))
@@ -94,7 +94,7 @@ def solve(
         x = step(x, image, difference)
     converged = residuals[-1] <= tolerance
     bounds = _bounds(residuals, lipschitz)
-    return Inversion(image if converged else x, count, residuals, converged, *bounds)
+    return Inversion(image if converged else x, len(residuals), residuals, converged, *bounds)
 
 
 def _bounds(residuals: list[float], lipschitz: float | None) -> tuple[list[float], float | None]:

@@ -1,17 +1,19 @@
 """Linear and convolutional layers whose operator norm is at most c, and what is certain about them.
 
-Behrmann (2019), Sec. 4.2.1. A layer's weight W is free; what it computes with is W min(1, c / sigma) (Eq. 4.9),
+Behrmann (2019), Sec. 4.2.1. A layer's weight W is free; what it computes with is W min(1, c / sigma), Eq. 4.9,
 sigma the norm of the true operator. While training, sigma comes from a power iteration that goes on from step
-to step; in evaluation from the exact norm, computed again whenever the weights have changed, a loaded state
-included. `certificate` bounds the Lipschitz constant of a finished branch by what needs no convergence.
+to step (`update_`); in evaluation from the exact norm, computed again after each change to evaluation and each
+change of the weights. `certificate` bounds the Lipschitz constant of a finished branch by what needs no
+convergence.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 
 from invex.nn import operator_norm
 from invex.nn.operator_norm import Convolution
@@ -40,7 +42,6 @@ class Contractive(nn.Module):
     u: Tensor
     v: Tensor
     slope: Tensor
-    stale: Tensor
 
     def _begin(self, c: float, iterations: int, v: Tensor, u: Tensor) -> None:
         if not 0 < c < 1:
@@ -48,13 +49,12 @@ class Contractive(nn.Module):
                 f"c must be in (0, 1) for a contraction, got {c}; leave c out (None) for a free layer"
             )
         self.c, self.iterations = c, iterations
-        self._updated: int | None = None  # version of the weight that sigma belongs to
-        self._refreshed: int | None = None  # version of the weight that the exact norm belongs to
+        self._updated = (-1, -1)  # versions of weight and slope after the last power iteration
+        self._refreshed = -1  # version of the weight that the exact norm belongs to
         self._exact = float("nan")
         self.register_buffer("u", u)
         self.register_buffer("v", v)
         self.register_buffer("slope", torch.zeros_like(self.weight))
-        self.register_buffer("stale", torch.tensor(True))
         self.update_(20)
 
     @property
@@ -71,12 +71,29 @@ class Contractive(nn.Module):
     @torch.no_grad()
     def update_(self, iterations: int = 1) -> None:
         """Go on with the power iteration, u ~ A v and v ~ A^T u, for the weights as they are now."""
-        for _ in range(iterations):
-            u, v = self._iterate()
-            self.u.copy_(u)
-            self.v.copy_(v)
-        self.slope.copy_(self._slope())
-        self._updated = self.weight._version
+        with torch.autocast(self.weight.device.type, enabled=False):
+            for _ in range(iterations):
+                u, v = self._iterate()
+                self.u.copy_(u)
+                self.v.copy_(v)
+            self.slope.copy_(self._slope())
+        self.updated()
+
+    def updated(self) -> None:
+        """Note that u, v and slope belong to the weights as they are now."""
+        self._updated = self.weight._version, self.slope._version
+
+    @property
+    def stale(self) -> bool:
+        """Whether the weights have changed since the last power iteration, and not been restored with it."""
+        weight, slope = self._updated
+        return self.weight._version != weight and self.slope._version == slope
+
+    def train(self, mode: bool = True) -> Self:
+        """As of a module; evaluation begins by computing the norm anew."""
+        if self.training and not mode:
+            self._refreshed = -1  # a replayed CUDA graph changes weights without a new version
+        return super().train(mode)
 
     def refresh_(self) -> float:
         """Compute the norm of the free weight's operator exactly, for evaluation, and return it."""
@@ -93,7 +110,7 @@ class Contractive(nn.Module):
         """W min(1, c / sigma), Eq. 4.9."""
         if not self.training:
             return self.weight * self.scale()
-        if self._updated != self.weight._version:
+        if self.stale:
             self.update_(self.iterations)
         return self.weight * (self.c / self.sigma().clamp_min(self.c))
 
@@ -108,15 +125,6 @@ class Contractive(nn.Module):
     def upper_bound(self) -> float:
         """A certain bound of `norm`, which rests on no iteration (`operator_norm.upper_bound`)."""
         return self.scale() * operator_norm.upper_bound(self.weight, self.operator)
-
-    def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self.stale.fill_(self._updated != self.weight._version)
-        super()._save_to_state_dict(*args, **kwargs)
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._updated = None if bool(self.stale) else self.weight._version
-        self._refreshed = None
 
     def extra_repr(self) -> str:
         """As of the layer, and c."""
@@ -212,8 +220,8 @@ class ContractiveConv2d(Contractive, nn.Conv2d):
         """Images (n, outputs, h', w') of images (n, inputs, h, w)."""
         if x.shape[-2] > self.size[0] or x.shape[-1] > self.size[1]:
             raise ValueError(
-                f"a layer made for images of {self.size[0]} x {self.size[1]} got {x.shape[-2]} x {x.shape[-1]}, "
-                "on which its norm can be larger; give the size when the layer is made"
+                f"a layer made for images of {self.size[0]} x {self.size[1]} got {x.shape[-2]} x "
+                f"{x.shape[-1]}, on which its norm can be larger; give the size when the layer is made"
             )
         return functional.conv2d(x, self.effective_weight(), self.bias, self.stride, self.padding)
 
@@ -226,9 +234,7 @@ def _unit(x: Tensor, before: Tensor) -> Tensor:
 
 def _kernel_slope(operator: Convolution, v: Tensor, u: Tensor, shape: torch.Size, groups: int = 1) -> Tensor:
     """The derivative of <u, A v> by the kernel; v (1, in, h, w), u (1, out, h', w')."""
-    return torch.nn.grad.conv2d_weight(
-        v, shape, u, stride=operator.stride, padding=operator.padding, groups=groups
-    )
+    return conv2d_weight(v, shape, u, stride=operator.stride, padding=operator.padding, groups=groups)
 
 
 def contractive_layers(module: nn.Module) -> Iterator[tuple[str, Contractive]]:
@@ -239,8 +245,8 @@ def contractive_layers(module: nn.Module) -> Iterator[tuple[str, Contractive]]:
 def update_(module: nn.Module, iterations: int | None = None) -> None:
     """One power iteration for all normalised layers of a module: call it after each update of the weights.
 
-    Layers of equal shape go together, which matters on a GPU; without this call each layer updates itself when
-    it is next used.
+    Layers of equal shape go together, which matters on a GPU; without this call each layer updates itself
+    when it is next used.
     """
     groups: dict[tuple[object, ...], list[Contractive]] = {}
     for _, layer in contractive_layers(module):
@@ -271,7 +277,7 @@ def _together(layers: list[Contractive]) -> None:
     for layer, *values in zip(layers, u, v, slope, strict=True):
         for buffer, value in zip((layer.u, layer.v, layer.slope), values, strict=True):
             buffer.copy_(value)
-        layer._updated = layer.weight._version
+        layer.updated()
 
 
 def _units(x: Tensor, before: Tensor) -> Tensor:
@@ -310,7 +316,7 @@ def _operator(name: str, layer: nn.Module) -> Convolution | None:
     if size is None or isinstance(padding, str) or layer.groups != 1 or layer.dilation != (1, 1):
         raise ValueError(
             f"the norm of convolution {name!r} depends on the size of its images, which it does not know; "
-            "set its attribute `size` to (height, width) (and use neither groups, dilation nor padding by name)"
+            "set its attribute `size` to (height, width); groups, dilation and padding by name are not known here"
         )
     return Convolution(size, (layer.stride[0], layer.stride[1]), (padding[0], padding[1]))
 
@@ -351,7 +357,8 @@ def certificate(branch: nn.Module, *, exact: bool = False) -> float:
         else:
             raise TypeError(
                 f"no Lipschitz constant is known of layer {name!r}, a {type(part).__name__}; "
-                "use ContractiveLinear, ContractiveConv2d and activations of invex.nn.lipschitz.SLOPES, or add yours there"
+                "use ContractiveLinear, ContractiveConv2d and the activations in invex.nn.lipschitz.SLOPES, "
+                "or add yours there"
             )
     return product
 

@@ -1,4 +1,4 @@
-"""Norms of linear and convolutional operators: exact, bounded from above with certainty, and one by dense SVD.
+"""Norms of linear and convolutional operators: exact, and bounded from above with certainty.
 
 The operator of a convolution is the map of whole images, its stride and padding included; the norm of the
 kernel reshaped to a matrix is something else (1.86 times too small for a common 3 x 3 kernel).

@@ -5,6 +5,7 @@ Behrmann (2019), Sec. 4.2 and App. A. Every module here is a bijection onto its 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class InvertibleBlock(nn.Module):
         """x with x + g(x) = y, to the block's tolerance.
 
         Raises:
-            NotInverted: the iteration did not converge; `invert` gives its last value all the same.
+            InversionError: the iteration did not converge; `invert` gives its last value all the same.
         """
         found = self.invert(y)
         found.require(self.name or type(self).__name__)
@@ -74,7 +75,7 @@ class ActNorm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(features))
         self.log_scale = nn.Parameter(torch.zeros(features))
         self.register_buffer("initialised", torch.tensor(False))
-        self._started = False  # as the buffer, without asking the device at each step
+        self._started = False  # the buffer without asking the device at each step; false until it is read
 
     @torch.no_grad()
     def start_(self, x: Tensor) -> None:
@@ -83,11 +84,6 @@ class ActNorm(nn.Module):
         self.shift.copy_(rows.mean(1))
         self.log_scale.copy_(-rows.std(1, correction=0).clamp_min(self.floor).log())
         self.initialised.fill_(True)
-        self._started = True
-
-    def _load_from_state_dict(self, *args: object, **kwargs: object) -> None:
-        super()._load_from_state_dict(*args, **kwargs)  # type: ignore[arg-type]
-        self._started = bool(self.initialised)
 
     def _columns(self, x: Tensor) -> tuple[Tensor, Tensor]:
         shape = (1, -1, *[1] * (x.dim() - 2))
@@ -95,8 +91,9 @@ class ActNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Values of the shape (n, features, ...) of ``x``."""
-        if not self._started:
+        if not self._started and not bool(self.initialised):
             self.start_(x)
+        self._started = True
         shift, log_scale = self._columns(x)
         return (x - shift) * log_scale.exp()
 
@@ -160,7 +157,7 @@ class InvertibleChain(nn.ModuleList):
         """The preimage: the inverses, last one first.
 
         Raises:
-            NotInverted: a block's iteration did not converge; the block is named.
+            InversionError: a block's iteration did not converge; the block is named.
         """
         for place, part in reversed(list(enumerate(self))):
             if isinstance(part, InvertibleBlock) and not part.name:
@@ -180,7 +177,7 @@ class InvertibleChain(nn.ModuleList):
 class MultiScale(nn.Module):
     """Chains after each of which but the last half of the channels leave, as part of the latent vector.
 
-    Dinh et al. (2017), Sec. 3.6. ``forward`` gives one vector (n, d) per image, what left first standing first.
+    Dinh et al. (2017), Sec. 3.6. ``forward`` gives a vector (n, d) for each image; what left first stands first.
 
     Args:
         scales: a chain each; each but the last must end with an even number of channels.
@@ -285,7 +282,7 @@ def dense_branch(
     """g on vectors: linear layers with an activation between them; arguments as of `convolutional_branch`."""
     sizes = [dimension, *hidden, dimension]
     layers: list[nn.Module] = []
-    for place, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for place, (inputs, outputs) in enumerate(pairwise(sizes)):
         if place or first:
             layers.append(activation())
         free = c is None
