@@ -36,6 +36,7 @@ class Manifest:
     sources: list[str] = field(default_factory=list)
     partial: str = ""
     stale: list[str] = field(default_factory=list)
+    differs: str = ""
     placeholder: bool = False
     size: list[int] = field(default_factory=list)  # CSS pixels: width, height
     provenance: dict[str, str] = field(default_factory=dict)
