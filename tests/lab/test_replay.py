@@ -294,6 +294,14 @@ def test_a_budget_is_kept_and_what_was_finished_counts(lab: Lab) -> None:
     assert len(done.attestation.runs) == 12
 
 
+def test_what_is_vouched_for_is_not_recorded_again(lab: Lab) -> None:
+    lab.change("1.0 + 0.0")
+    plan = sweep.Plan(lab.found(), tuple(lab.found().configs("paper")), "paper", lab.store, stale=True)
+    assert len(sweep.missing(plan)) == 12
+    lab.replay()
+    assert sweep.missing(plan) == []
+
+
 def test_other_data_are_no_replay(lab: Lab) -> None:
     lab.change("1.0", data="1")
     done = replay(Task(lab.found(), lab.store, runs=1))

@@ -103,7 +103,7 @@ def verify(
     for words, names in _alike(vouched).items():
         out.print(f"[green]vouched for[/] {_counted(names)}: {escape(words)}")
     for name, functions in stale.items():
-        why = failed.get(name) or f"changed since: {', '.join(functions)}"
+        why = failed.get(name) or f"changed since: {_first(functions)}"
         out.print(f"[yellow]stale[/] {name}: {escape(why)}")
     rest = f"{len(stale)} stale, {len(vouched)} vouched for"
     out.print(f"{count} records: {len(problems)} damaged or edited, {rest}")
@@ -195,6 +195,11 @@ def _alike(said: dict[str, str]) -> dict[str, list[str]]:
     for name, words in said.items():
         found.setdefault(words, []).append(name)
     return found
+
+
+def _first(names: list[str], most: int = 4) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
 
 
 def _counted(names: list[str]) -> str:
