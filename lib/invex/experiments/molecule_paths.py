@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from invex.analysis.level_sets import LevelSet, minimum
-from invex.analysis.minimum import Minimum, MinimumNotFound
+from invex.analysis.level_sets import LevelSet, Minimum, MinimumNotFound, minimum
 from invex.data.molecule_tables import MoleculeSet
 from invex.data.molecules import one_hot
 from invex.nn.molecules import most_likely

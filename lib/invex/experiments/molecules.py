@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from invex.analysis.minimum import MinimumNotFound
+from invex.analysis.level_sets import MinimumNotFound
 from invex.data import molecule_tables
 from invex.data.molecule_tables import MoleculeSet
 from invex.data.molecules import GROUPS, one_hot, reordered
