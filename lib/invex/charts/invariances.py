@@ -13,7 +13,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from invex.analysis.pullback import Curves
+from invex.analysis.level_sets.pullback import Curves
 from invex.charts.style import CYCLE, INK, MUTED, WIDE, WIDTH
 
 BLUE, ORANGE = CYCLE[:2]
