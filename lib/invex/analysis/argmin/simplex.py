@@ -1,0 +1,73 @@
+"""The inner problem of the bundle-entropy method: a concave dual over the simplex, a batch at a time.
+
+With cuts G y + h <= t, minimising t - H(y) over [0, 1]^p has the dual (Amos et al., 2017, Sec. 5)
+
+    max over the simplex of  h . l - sum log(1 + exp(-G' l)),   y = sigmoid(-G' l).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SHRINK, KEEP = 0.1, 0.99
+
+
+def maximise(G: Tensor, h: Tensor, *, tolerance: float = 1e-10, steps: int = 60) -> Tensor:
+    """The multipliers l (n, k) of n such problems, by a primal-dual interior-point method in float64.
+
+    Args:
+        G: slopes of the cuts, (n, k, p).
+        h: offsets, (n, k).
+        tolerance: of complementarity, relative to the size of the cuts' values.
+    """
+    G, h = G.double(), h.double()
+    n, k, _ = G.shape
+    weights = G.new_full((n, k), 1 / k)
+    if k == 1:
+        return weights
+    slope, _ = _derivatives(G, h, weights)
+    scale = 1e-3 + (slope.amax(1) - slope.amin(1))
+    level = scale - slope.amin(1)
+    slack = slope + level[:, None]
+    for _ in range(steps):
+        slope, curvature = _derivatives(G, h, weights)
+        residual = slope - slack + level[:, None]
+        barrier = (weights * slack).mean(1)
+        if bool(((barrier < tolerance * scale) & (residual.abs().amax(1) < 1e-8 * scale)).all()):
+            break
+        right = -residual + SHRINK * barrier[:, None] / weights - slack
+        move, change = _newton(curvature, slack / weights, right)
+        move_slack = (SHRINK * barrier[:, None] - weights * slack - slack * move) / weights
+        share = torch.minimum(_room(weights, move), _room(slack, move_slack))
+        weights, slack = weights + share * move, slack + share * move_slack
+        level = level + share[:, 0] * change
+    return weights / weights.sum(1, keepdim=True)
+
+
+def dual(G: Tensor, h: Tensor, weights: Tensor) -> Tensor:
+    """Its value at multipliers (n, k): a lower bound of the minimum of max(G y + h) - H(y), (n,)."""
+    return (h * weights).sum(1) - functional.softplus(_logits(G, weights)).sum(1)
+
+
+def _logits(G: Tensor, weights: Tensor) -> Tensor:
+    return -torch.einsum("nkp,nk->np", G, weights)
+
+
+def _derivatives(G: Tensor, h: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Slope (n, k) and curvature (n, k, k) of minus the dual."""
+    y = _logits(G, weights).sigmoid()
+    return -torch.einsum("nkp,np->nk", G, y) - h, (G * (y * (1 - y))[:, None]) @ G.mT
+
+
+def _newton(curvature: Tensor, diagonal: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Solve (curvature + diagonal) move + change = right with the moves summing to 0."""
+    factor = torch.linalg.cholesky_ex(curvature + torch.diag_embed(diagonal))[0]
+    both = torch.cholesky_solve(torch.stack([right, torch.ones_like(right)], -1), factor)
+    change = both[..., 0].sum(1) / both[..., 1].sum(1)
+    return both[..., 0] - change[:, None] * both[..., 1], change
+
+
+def _room(x: Tensor, move: Tensor) -> Tensor:
+    """The share (n, 1) of a move that keeps x positive, with a margin; at most 1."""
+    limit = torch.where(move < 0, -x / move, torch.inf).amin(1, keepdim=True)
+    return (KEEP * limit).clamp(max=1.0)
