@@ -194,8 +194,8 @@ def choices(metrics: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
     The extremes are left out where every choice was run once.
     """
-    if metrics.empty:
-        return metrics
+    if metrics.empty or (metrics["failed"] != "").all():
+        return pd.DataFrame()
     runs = metrics[metrics["failed"] == ""].groupby("choice", sort=False)
     table = runs[list(names)].median().rename(columns=names)
     first, shown = next(iter(names.items()))

@@ -1,7 +1,7 @@
 """The recorded runs of an experiment as a chapter sees them: tidy tables, what is missing, what is stale."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,12 @@ class Records:
         """Return one row a run: configuration, metrics, and ``failed`` (empty, or the reason)."""
         rows = [{**_columns(r.config), **r.metrics, "failed": r.failed or ""} for r in self.runs]
         return pd.DataFrame(rows)
+
+    def drawn(self, frame: pd.DataFrame, by: Sequence[str]) -> "Records":
+        """Return these runs without those whose fields ``by`` are in no row of what is drawn."""
+        there = set(frame[list(by)].itertuples(index=False, name=None)) if len(frame) else set()
+        runs = [run for run in self.runs if tuple(run.config[name] for name in by) in there]
+        return replace(self, runs=runs)
 
     def count(self, name: str = "seed") -> int:
         """Return the number of distinct values of a field among the runs."""
