@@ -16,6 +16,9 @@ from invex.analysis.argmin.problem import UNIT, Energy, Solution, check_convex, 
 ACTIVE = 1e-5
 """Multipliers below this belong to cuts that do not touch the solution."""
 
+FLAT = 1e-7
+"""Least y (1 - y) in the derivative: where all bits are decided, the multipliers would jump between cuts."""
+
 
 @dataclass(frozen=True)
 class Bundle(Solution):
@@ -63,7 +66,7 @@ def minimise(
         NotConvex: a tangent lies above a point seen.
     """
     UNIT.check(start)
-    y = start
+    y, first = start, torch.full(start.shape[:1], steps, dtype=torch.long, device=start.device)
     seen: list[tuple[Tensor, Tensor, Tensor]] = []
     for step in range(1, steps + 1):
         value, gradient = value_and_gradient(energy, y)
@@ -72,37 +75,21 @@ def minimise(
             _check(seen)
         G, h = _tangents(*(torch.stack(part) for part in zip(*seen, strict=True)))
         weights = simplex.maximise(G, h)
-        logits = -torch.einsum("nkp,nk->np", G.double(), weights)
-        bound = simplex.dual(G.double(), h.double(), weights)
-        y = logits.sigmoid().to(start.dtype)
-        reached = _gaps(seen, bound) if step > 1 else torch.full_like(bound, torch.inf)
-        first = _first(reached <= tolerance, step, steps, None if step == 1 else first)
-        if until and step < steps and bool((reached <= tolerance).all()):
+        logits, bound = -(weights.to(G.dtype)[:, None] @ G)[:, 0], simplex.dual(G, h.double(), weights)
+        y = logits.sigmoid()
+        with torch.no_grad():
+            objective = energy(y) - entropy(y)
+        gap = (objective - bound) / (1 + objective.abs())
+        first = torch.where((gap <= tolerance) & (first == steps), step, first)
+        if until and bool((gap <= tolerance).all()):
             break
-    with torch.no_grad():
-        objective = energy(y) - entropy(y)
-    gap = (objective.double() - bound) / (1 + objective.double().abs())
-    done, dtype = (gap <= tolerance) | (first < steps), start.dtype
     cuts = torch.stack([point for point, _, _ in seen])
-    return Bundle(y, objective, gap.to(dtype), done, first, logits.to(dtype), cuts, weights.to(dtype))
+    return Bundle(y, objective, gap.to(y), gap <= tolerance, first, logits, cuts, weights.to(y))
 
 
 def _tangents(y: Tensor, value: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """Slopes G (n, k, p) and offsets h (n, k) of the tangents at points y (k, n, p)."""
     return gradient.transpose(0, 1), (value - (gradient * y).sum(-1)).T
-
-
-def _gaps(seen: list[tuple[Tensor, Tensor, Tensor]], bound: Tensor) -> Tensor:
-    """How far the newest point lies above the lower bound, relative to 1 + |f - H|, (n,)."""
-    y, value, _ = seen[-1]
-    objective = (value - entropy(y)).double()
-    return (objective - bound) / (1 + objective.abs())
-
-
-def _first(done: Tensor, step: int, steps: int, before: Tensor | None) -> Tensor:
-    if before is None:
-        before = torch.full(done.shape, steps, dtype=torch.long, device=done.device)
-    return torch.where(done & (before == steps), step, before)
 
 
 def _check(seen: list[tuple[Tensor, Tensor, Tensor]]) -> None:
@@ -145,7 +132,7 @@ class _Argmin(torch.autograd.Function):
         spread = y * (1 - y)
         touching = (weights > ACTIVE).double()
         q = -torch.einsum("nkp,np->nk", cuts, g) * touching
-        m = _adjoint((cuts * spread[:, None]) @ cuts.mT, touching, q)
+        m = _adjoint((cuts * spread.clamp_min(FLAT)[:, None]) @ cuts.mT, touching, q)
         back = spread * torch.einsum("nkp,nk->np", cuts, m) + g
         by_cut = m[..., None] * y[:, None] - (weights.double() * touching)[..., None] * back[:, None]
         return by_cut.to(G.dtype), m.to(G.dtype), None, None
