@@ -1,4 +1,4 @@
-"""How good an estimate of a flow's log-determinant is: its bias by the whole Jacobian, its deviation, its cost.
+"""How good an estimate of a flow's log-determinant is: its bias by whole Jacobians, its deviation, its cost.
 
 For Fig. 5.3 of Behrmann (2019), and for what its Sec. 5.6 leaves open: unbiased estimates and less variance.
 Everything is in bits per dimension, summed over all residual blocks, as it enters the likelihood.
@@ -32,7 +32,9 @@ PROBES: dict[str, tuple[int, Probe]] = {
     "Rademacher": (4, probes.rademacher),
     "Gaussian": (4, probes.gaussian),
     "orthogonal": (4, probes.orthogonal),
-    "four colours": (4, probes.checkerboard),
+    "coloured": (4, probes.coloured),
+    "Rademacher, 16": (16, probes.rademacher),
+    "coloured, 16": (16, probes.coloured),
 }
 ESTIMATORS = {
     "5 terms": PowerSeries(5),
@@ -72,7 +74,9 @@ def study(
     progress("the whole Jacobians")
     exact = exact_log_dets(inputs, terms) if x[0].numel() <= DENSE else None
     progress("probes")
-    products = [powers(block.branch, at, terms, probes.rademacher(draws, at, generator)) for block, at in inputs]
+    products = [
+        powers(block.branch, at, terms, probes.rademacher(draws, at, generator)) for block, at in inputs
+    ]
     products = [each.double().cpu() for each in products]
     found = {"series": _series(products, exact, inputs, bounds, unit)}
     found["probes"] = _probes(inputs, draws // 4, generator, unit)
@@ -129,7 +133,7 @@ def _series(
     bounds: list[float],
     unit: float,
 ) -> dict[str, Any]:
-    """By number of terms: bias (of the exact traces; else against the last sum), deviation of one probe, bound."""
+    """By number of terms: bias (by exact traces, else by the last sum), deviation of one probe, bound."""
     sums = sum((partial_sums(each) for each in products), torch.zeros(()))
     terms = len(sums)
     bias = exact[1] - exact[0] if exact else (sums - sums[-1]).mean(1)
@@ -148,19 +152,21 @@ def _series(
 
 
 def _probes(inputs: Inputs, draws: int, generator: torch.Generator, unit: float) -> dict[str, Any]:
-    """Deviation and time of an estimate of ten terms by four probes of each kind."""
-    rows: dict[str, list[Any]] = {"probe": [], "deviation": [], "milliseconds": []}
+    """Number, deviation and time of an estimate of ten terms by probes of each kind."""
+    rows: dict[str, list[Any]] = {"probe": [], "number": [], "deviation": [], "milliseconds": []}
     for name, (m, draw) in PROBES.items():
         started = time.perf_counter()
         found = _repeated(inputs, PowerSeries(10, m, probe=draw), draws, generator)
-        taken = time.perf_counter() - started
-        values = (name, float(found.std(0).mean()) * unit, 1e3 * taken / found.numel())
+        taken = 1e3 * (time.perf_counter() - started) / found.numel()
+        values = (name, m, float(found.std(0).mean()) * unit, taken)
         for key, value in zip(rows, values, strict=True):
             rows[key].append(value)
     return rows
 
 
-def _estimators(products: Products, generator: torch.Generator, unit: float, repeats: int = 10) -> dict[str, Any]:
+def _estimators(
+    products: Products, generator: torch.Generator, unit: float, repeats: int = 10
+) -> dict[str, Any]:
     """Bias with its standard error, deviation and mean number of terms of each estimator.
 
     Against the longest sum of the same probes, so that only the truncation shows in the bias. The number of
@@ -183,7 +189,7 @@ def _estimators(products: Products, generator: torch.Generator, unit: float, rep
 
 
 def _drawn(products: Products, estimator: PowerSeries, generator: torch.Generator) -> tuple[Tensor, float]:
-    """One estimate for each probe and example, (draws, n), of the sum over blocks; and the mean number of terms."""
+    """An estimate for each probe and example, (draws, n), of the sum over blocks, and its mean terms."""
     total, count = torch.zeros(()), 0
     for each in products:
         factors = torch.zeros(each.shape[:2], dtype=each.dtype)

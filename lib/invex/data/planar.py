@@ -1,7 +1,7 @@
 """Two-dimensional distributions to fit densities to: eight Gaussians, two spirals, a checkerboard.
 
-Each draws (n, 2) float32 points, and its density is known, so that a model's is compared with the truth: no mean
-log-likelihood can exceed E[log p].
+Each draws (n, 2) float32 points, and its density is known, so that a model's is compared with the truth: no
+mean log-likelihood can exceed E[log p].
 """
 
 import math
@@ -46,7 +46,7 @@ def _arm(share: Tensor) -> Tensor:
 
 
 def two_spirals_log_density(x: Tensor, nodes: int = 2000) -> Tensor:
-    """(n,) in nats, the arms as Gaussians around `nodes` points each, which lie closer than the noise is wide."""
+    """(n,) in nats; the arms as Gaussians around `nodes` points each, closer than the noise is wide."""
     arm = _arm((torch.arange(nodes, dtype=x.dtype, device=x.device) + 0.5) / nodes)
     centres = torch.cat([arm, -arm])
     scaled = [torch.cdist(part, centres).square() / (2 * THICKNESS**2) for part in x.split(500)]
@@ -80,6 +80,7 @@ LOG_DENSITIES: dict[str, Callable[[Tensor], Tensor]] = {
     "two spirals": two_spirals_log_density,
     "checkerboard": checkerboard_log_density,
 }
+
 
 def draw(name: str, n: int, seed: int) -> Tensor:
     """n points of a set by name, (n, 2) float32.

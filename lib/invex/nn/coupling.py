@@ -1,6 +1,6 @@
 """Glow: affine couplings, invertible mixing of the channels, and activation normalisation.
 
-Dinh et al. (2017), Kingma & Dhariwal (2018). Every module maps (n, features, ...), on vectors or images, and has
+Dinh et al. (2017), Kingma & Dhariwal (2018). Every module maps (n, features, ...), on vectors or images, with
 ``forward_and_log_det(x) -> (y, log|det dy/dx| of shape (n,))`` and ``inverse(y)``, both exact up to rounding.
 """
 
@@ -68,7 +68,9 @@ class Mixing(nn.Module):
 
     def weight(self) -> Tensor:
         """W, (features, features)."""
-        lower = self.lower.tril(-1) + torch.eye(len(self.lower), dtype=self.lower.dtype, device=self.lower.device)
+        lower = self.lower.tril(-1) + torch.eye(
+            len(self.lower), dtype=self.lower.dtype, device=self.lower.device
+        )
         upper = self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
         return self.permutation @ lower @ upper
 

@@ -1,7 +1,7 @@
 """A density: a chain of bijections to a latent space, a prior there, and bits per dimension of 8-bit data.
 
-log p(x) = log p_Z(F(x)) + log|det J_F(x)| (Behrmann, 2019, Lemma 5.2). The log-determinants of residual blocks
-come from an estimator (`invex.nn.logdet`), those of all other parts from themselves.
+log p(x) = log p_Z(F(x)) + log|det J_F(x)| (Behrmann, 2019, Lemma 5.2). The log-determinants of residual
+blocks come from an estimator (`invex.nn.logdet`), those of all other parts from themselves.
 """
 
 import math
@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from invex.nn.lipschitz import Contractive, certificate
 from invex.nn.logdet import Estimator, Exact, ToTolerance
+from invex.nn.probes import Probe, coloured
 from invex.nn.residual import InvertibleBlock, MultiScale
 
 Estimators = Estimator | Mapping[nn.Module, Estimator]
@@ -37,7 +38,9 @@ class DiagonalGaussian(nn.Module):
         self.floor = floor
         for name in ("mean", "log_scale"):
             zeros = torch.zeros(dimension)
-            self.register_parameter(name, nn.Parameter(zeros)) if learned else self.register_buffer(name, zeros)
+            self.register_parameter(name, nn.Parameter(zeros)) if learned else self.register_buffer(
+                name, zeros
+            )
 
     @torch.no_grad()
     def start_(self, z: Tensor) -> None:
@@ -59,7 +62,7 @@ class DiagonalGaussian(nn.Module):
 
 
 class Logit(nn.Module):
-    """y = logit(a + (1 - 2 a) x) of x in [0, 1]: stretches both ends of the scale of grey (Dinh et al., 2017)."""
+    """y = logit(a + (1 - 2 a) x), x in [0, 1]: stretches both ends of the grey scale (Dinh et al., 2017)."""
 
     def __init__(self, margin: float = 1e-6) -> None:
         super().__init__()
@@ -186,17 +189,29 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, generator: Generator | None = None, temperature: float = 1.0) -> Tensor:
         """n examples: latent ones through the inverse of the chain."""
-        z = self.prior.sample(n, generator, temperature)
-        return self.chain.inverse(z if self.shape is None else z.view(n, *self.shape))
+        return self.preimage(self.prior.sample(n, generator, temperature))
+
+    @torch.no_grad()
+    def preimage(self, z: Tensor) -> Tensor:
+        """F^-1 of latent points (n, d).
+
+        Raises:
+            InversionError: a residual block did not converge; it is named.
+        """
+        return self.chain.inverse(z if self.shape is None else z.view(len(z), *self.shape))
 
     @property
     def blocks(self) -> list[InvertibleBlock]:
         """The residual blocks, in order."""
         return [part for part in self.modules() if isinstance(part, InvertibleBlock)]
 
-    def lipschitz(self) -> list[float]:
-        """A certain bound of the Lipschitz constant of each residual branch, in evaluation."""
-        return [certificate(block.branch) for block in self.blocks]
+    def lipschitz(self, *, exact: bool = True) -> list[float]:
+        """A bound of the Lipschitz constant of each residual branch, in evaluation.
+
+        By the exact norms of its layers; or, without `exact`, by bounds that rest on no iteration at all,
+        which on small images can exceed one where the norms do not.
+        """
+        return [certificate(block.branch, exact=exact) for block in self.blocks]
 
 
 def dequantised(images: Tensor, generator: Generator | None = None) -> Tensor:
@@ -253,12 +268,14 @@ def evaluate_bits(
     *,
     bias: float = 1e-4,
     error: float = 1e-4,
-    most: int = 100,
+    most: int = 20,
+    probes: int = 16,
+    probe: Probe = coloured,
     batch: int = 100,
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Bits:
-    """Bits per dimension by the protocol of Behrmann (2019), App. A.2: truncation and probe error below limits.
+    """Bits per dimension by Behrmann's (2019) protocol, App. A.2: truncation and probe error below limits.
 
     Args:
         flow: a `Flow`, or your own ``log_prob(x, generator) -> (n,)`` in nats on [0, 1)^D.
@@ -266,6 +283,7 @@ def evaluate_bits(
         bias: limit of the truncation error, bits per dimension.
         error: limit of the standard error by the probes: after two passes as many follow as it takes.
         most: passes at the most, whether or not the error is below its limit by then.
+        probes, probe: in each pass, example and block; of a `Flow`.
         batch: images at once.
         seed: of dequantisation and probes.
 
@@ -274,7 +292,7 @@ def evaluate_bits(
     """
     if not len(images):
         raise ValueError("there are no images to evaluate")
-    ask, record = _asked(flow, images[0].numel(), bias)
+    ask, record = _asked(flow, images[0].numel(), bias, probes, probe)
     with _evaluation(flow):
         return _passes(ask, record, images, error, max(2, most), batch, seed, progress)
 
@@ -293,7 +311,8 @@ def _passes(
             found = bits_per_dimension(ask(dequantised(part, noise), probes).double().cpu(), dimension)
             if not bool(found.isfinite().all()):
                 where = at + int((~found.isfinite()).nonzero()[0])
-                raise ValueError(f"the log-likelihood of image {where} is {float(found[where - at])}; is the flow trained?")
+                what = f"the log-likelihood of image {where} is {float(found[where - at])}"
+                raise ValueError(f"{what}: the flow's weights or inputs leave the range of their type")
             total[at : at + len(part)] += found
             difference[at : at + len(part)] += found if passes == 0 else -found if passes == 1 else 0
             progress(f"pass {passes + 1}/{wanted}, image {at + len(part)}/{n}")
@@ -329,7 +348,7 @@ class _Record:
         return self.worst / (dimension * math.log(2)) if self.known else None
 
 
-def _asked(flow: Any, dimension: int, bias: float) -> tuple[LogProb, _Record]:
+def _asked(flow: Any, dimension: int, bias: float, probes: int, probe: Probe) -> tuple[LogProb, _Record]:
     """The log-likelihood as a function of points and generator, and what is noted of its truncation."""
     if not isinstance(flow, Flow):
         return (flow.log_prob if isinstance(flow, nn.Module) else flow), _Record(known=False)
@@ -338,7 +357,8 @@ def _asked(flow: Any, dimension: int, bias: float) -> tuple[LogProb, _Record]:
     share = bias * dimension * math.log(2) / max(1, len(blocks))
 
     def ask(x: Tensor, generator: Generator) -> Tensor:
-        noted = [_Noted(ToTolerance(limit, share)) for limit in limits]
+        m = min(probes, dimension)
+        noted = [_Noted(ToTolerance(limit, share, m, probe)) for limit in limits]
         found = flow.log_prob(x, generator, dict(zip(blocks, noted, strict=True)))
         record.worst = max(record.worst, math.fsum(each.bound for each in noted))
         record.terms = [max(a, each.terms) for a, each in zip(record.terms, noted, strict=True)]
@@ -365,17 +385,29 @@ class _Noted:
 
 
 @contextmanager
-def _evaluation(flow: Any) -> Iterator[None]:
-    """Evaluation mode, and products in full precision where a GPU would round them."""
-    training = isinstance(flow, nn.Module) and flow.training
-    allowed = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    if isinstance(flow, nn.Module):
-        flow.eval()
+def full_precision() -> Iterator[None]:
+    """Within it a GPU does not round the factors of products and convolutions (no TF32)."""
+    backends: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
+    allowed = [backend.allow_tf32 for backend in backends]
+    for backend in backends:
+        backend.allow_tf32 = False
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = allowed
+        for backend, before in zip(backends, allowed, strict=True):
+            backend.allow_tf32 = before
+
+
+@contextmanager
+def _evaluation(flow: Any) -> Iterator[None]:
+    """Evaluation mode, in full precision."""
+    training = isinstance(flow, nn.Module) and flow.training
+    if isinstance(flow, nn.Module):
+        flow.eval()
+    try:
+        with full_precision():
+            yield
+    finally:
         if training:
             flow.train()
 
@@ -384,16 +416,16 @@ def _evaluation(flow: Any) -> Iterator[None]:
 def aligned_(branch: nn.Sequential) -> None:
     """Start a branch of linear layers away from zero: its Jacobian near a rotation times c^layers and slopes.
 
-    Orthogonal weights keep the norms of all directions in the hidden layers, but a last layer that projects 128
-    units onto two sees almost nothing of what the first put in, and the block starts as the identity, which
-    maximum likelihood is slow to leave. Here the last layer looks at just those directions, turned at random.
+    Orthogonal weights keep the norms of all directions in the hidden layers, but a last layer that projects
+    128 units onto two sees almost nothing of what the first put in, and the block starts as the identity,
+    which it is slow to leave. Here the last layer looks at just those directions, turned at random.
     """
     linear = [layer for layer in branch if isinstance(layer, nn.Linear)]
-    for layer in linear:
-        nn.init.orthogonal_(layer.weight)
+    for each in linear:
+        nn.init.orthogonal_(each.weight)
     through = linear[0].weight
-    for layer in linear[1:-1]:
-        through = layer.weight @ through
+    for each in linear[1:-1]:
+        through = each.weight @ through
     seen = torch.linalg.qr(through).Q
     turn = torch.linalg.qr(torch.randn(seen.shape[1], seen.shape[1])).Q
     linear[-1].weight.copy_(turn @ seen.T)

@@ -128,7 +128,8 @@ class RandomTruncation(PowerSeries):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.law not in LAWS or not 0 < self.parameter < (1 if self.law == "geometric" else math.inf):
-            raise ValueError(f"no law {self.law!r} with parameter {self.parameter}; there are geometric (0, 1), poisson")
+            known = "geometric with a parameter in (0, 1), poisson with a positive one"
+            raise ValueError(f"no law {self.law!r} with parameter {self.parameter}; there are {known}")
 
     def factors(self, generator: Generator | None) -> list[float]:
         """One for those that always count, then 1 / P(N >= j) up to the N drawn."""
@@ -245,7 +246,8 @@ def terms_for(bound: float, lipschitz: float, dimension: int = 1) -> int:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if truncation_bound(lipschitz, middle, dimension) > bound else (low, middle)
+        enough = truncation_bound(lipschitz, middle, dimension) <= bound
+        low, high = (low, middle) if enough else (middle, high)
     return high
 
 
@@ -293,7 +295,7 @@ class ToTolerance:
     ) -> tuple[Tensor, Tensor, float, int]:
         """As the call, and the bound that was reached and the number of terms."""
         v = self.probe(self.probes, x, generator)
-        linear, w, total = linearise(branch, x), v, torch.zeros_like(v[:, :, *[0] * (x.dim() - 1)])
+        linear, w, total = linearise(branch, x), v, x.new_zeros(v.shape[:2])
         d, most = x[0].numel(), terms_for(self.tolerance, self.lipschitz, x[0].numel())
         size, left = v.flatten(2).norm(dim=2), self.lipschitz / (1 - self.lipschitz)
         for k in range(1, most + 1):

@@ -1,12 +1,11 @@
 """Random probes v with E[v v^T] = I, for which v^T A v estimates the trace of A (Lemma 5.6).
 
 A probe is called as ``probe(m, x, generator)`` and returns (m, n, ...): m probes for each example of x.
-Rademacher entries have the least variance among independent ones. Dependent ones can have less: `coloured`
-probes of a local operator do not see the entries between neighbours.
+Rademacher entries have the least variance among independent ones; `coloured` probes, which depend on each
+other, have less where the matrix belongs to a local operator.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Generator, Tensor
@@ -26,7 +25,7 @@ def gaussian(m: int, x: Tensor, generator: Generator | None = None) -> Tensor:
 
 
 def orthogonal(m: int, x: Tensor, generator: Generator | None = None) -> Tensor:
-    """m <= d directions at right angles, each of length sqrt(d) and uniform: with m = d the trace is exact."""
+    """m <= d directions at right angles, of length sqrt(d) and uniform: with m = d the trace is exact."""
     d = x[0].numel()
     if m > d:
         raise ValueError(f"there are no {m} orthogonal probes in {d} dimensions; take at most {d}")
@@ -35,24 +34,27 @@ def orthogonal(m: int, x: Tensor, generator: Generator | None = None) -> Tensor:
     return _like((q * d**0.5).permute(2, 0, 1).reshape(m, *x.shape), x)
 
 
-def coloured(m: int, x: Tensor, generator: Generator | None = None, *, side: int = 2) -> Tensor:
-    """Rademacher signs on one of side^2 sub-lattices of the image at a time; m a multiple of side^2.
+def coloured(m: int, x: Tensor, generator: Generator | None = None) -> Tensor:
+    """One vector of Rademacher signs cut into m by the colour of each coordinate, times sqrt(m).
 
-    v_c is the sign vector on the pixels of colour c, times side, and zero elsewhere. The mean of all colours is
-    sum over c of s_c^T A s_c: as with side^2 independent probes, but entries of A between pixels of different
-    colours, neighbours among them, do not count. For images (n, channels, height, width).
+    The mean over the m probes is the sum over colours of s_c^T A s_c: entries of A between coordinates of
+    different colours do not count, which among m independent probes they do, at 1 / m of their variance. It
+    pays where the large entries of A stand between neighbours, as those of a convolution do. Colours go by
+    channel, then by row and twice the column, so that what is near differs.
     """
-    colours = side * side
-    if m % colours or x.dim() != 4:
-        raise ValueError(f"coloured probes of images come in multiples of {colours}, got {m} for shape {tuple(x.shape)}")
-    rows, columns = (torch.arange(size, device=x.device) % side for size in x.shape[2:])
-    colour = rows[:, None] * side + columns
-    mask = colour == torch.arange(colours, device=x.device)[:, None, None]
-    signs = rademacher(m // colours, x, generator)
-    return (side * signs[:, None] * mask[:, None, None].to(x.dtype)).flatten(0, 1)
+    colour = _colours(m, x.shape[1:], x.device)
+    signs = rademacher(1, x, generator)
+    masks = colour == torch.arange(m, device=x.device).view(-1, *[1] * colour.dim())
+    return _like(signs * m**0.5 * masks[:, None].to(x.dtype), x)
 
 
-checkerboard: Probe = partial(coloured, side=2)
+def _colours(m: int, shape: torch.Size, device: torch.device) -> Tensor:
+    """A number below m for each coordinate, of the shape of one example."""
+    colour = torch.arange(shape[0], device=device).view(-1, *[1] * (len(shape) - 1))
+    for place, size in enumerate(shape[1:], start=1):
+        along = torch.arange(size, device=device).view(-1, *[1] * (len(shape) - 1 - place))
+        colour = colour + shape[0] * place * along
+    return colour % m
 
 
 def _like(v: Tensor, x: Tensor) -> Tensor:

@@ -220,10 +220,7 @@ def _backwards(back: Sequence[Callable[[Tensor], Tensor] | Tensor], w: Tensor) -
     lead = w.shape[:2]
     with torch.no_grad():
         for step in reversed(back):
-            if isinstance(step, Tensor):
-                w = w * step
-            else:
-                w = step(w.flatten(0, 1)).unflatten(0, lead)
+            w = w * step if isinstance(step, Tensor) else step(w.flatten(0, 1)).unflatten(0, lead)
     return w
 
 
