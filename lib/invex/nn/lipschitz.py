@@ -1,10 +1,10 @@
 """Linear and convolutional layers whose operator norm is at most c, and what is certain about them.
 
-Behrmann (2019), Sec. 4.2.1. A layer's weight W is free; what it computes with is W min(1, c / sigma), Eq. 4.9,
-sigma the norm of the true operator. While training, sigma comes from a power iteration that goes on from step
-to step (`update_`); in evaluation from the exact norm, computed again after each change to evaluation and each
-change of the weights. `certificate` bounds the Lipschitz constant of a finished branch by what needs no
-convergence.
+Behrmann (2019), Sec. 4.2.1. A layer's weight W is free; what it computes with is W min(1, c / sigma)
+(Eq. 4.9), sigma the norm of the true operator. While training, sigma comes from a power iteration that goes
+on from step to step (`update_`); in evaluation from the exact norm, computed again after each change to
+evaluation and each change of the weights. `certificate` bounds the Lipschitz constant of a finished branch by
+what needs no convergence.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -316,7 +316,7 @@ def _operator(name: str, layer: nn.Module) -> Convolution | None:
     if size is None or isinstance(padding, str) or layer.groups != 1 or layer.dilation != (1, 1):
         raise ValueError(
             f"the norm of convolution {name!r} depends on the size of its images, which it does not know; "
-            "set its attribute `size` to (height, width); groups, dilation and padding by name are not known here"
+            "set its attribute `size` to (height, width); groups, dilation and named padding are not supported"
         )
     return Convolution(size, (layer.stride[0], layer.stride[1]), (padding[0], padding[1]))
 
