@@ -225,7 +225,7 @@ def test_unknown_experiments_and_profiles_are_refused(plan):
             experiments.find(name)
     with pytest.raises(Refused, match=r"no experiment 'invex\.lab\.config': the module has no Config"):
         experiments.find("invex.lab.config")
-    with pytest.raises(Refused, match="no configs at profile 'recorded'; there are quick, paper"):
+    with pytest.raises(Refused, match="no configs at profile 'recorded'; there are quick, reduced, paper"):
         plan.experiment.configs("recorded")
 
 

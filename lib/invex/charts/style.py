@@ -105,6 +105,8 @@ def label_ends(axes: Axes, *, gap: float = 1.15, pad: float = 5.0) -> None:
     figure.draw_without_rendering()  # settles the layout, on which the heights depend
     lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
     ends = [(np.asarray(line.get_xdata())[-1], np.asarray(line.get_ydata())[-1]) for line in lines]
+    low, high = sorted(axes.get_ylim())  # a label outside the panel would take the room of the panel
+    ends = [(across, min(max(up, low), high)) for across, up in ends]
     heights = [axes.transData.transform(end)[1] * 72 / figure.dpi for end in ends]
     for line, end, height, free in zip(lines, ends, heights, spread(heights, size * gap), strict=True):
         axes.annotate(

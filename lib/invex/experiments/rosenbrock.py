@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from invex.analysis.minimum import MinimumNotFound, minimum
+from invex.analysis.level_sets.minimum import MinimumNotFound, minimum
 from invex.data import synthetic
 from invex.lab.records import Outcome
 from invex.nn.bijections import Activation, autoregressive_flow

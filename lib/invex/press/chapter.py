@@ -164,17 +164,19 @@ class Chapter:
         metadata = {"scrapbook": {"name": name, "mime_prefix": kind}}
         publish_display_data({f"{kind}text/plain": f"'{text}'"}, metadata)
 
-    def records(self, experiment: str, **equals: Any) -> Records:
+    def records(self, experiment: str, *, per: Sequence[str] = (), **equals: Any) -> Records:
         """Return the recorded runs of an experiment whose configurations have these values.
 
-        Under ``quick`` its quick configurations run here; under ``paper`` what is missing is recorded first.
+        They are of the largest scale that is recorded; with ``per``, fields such as ``("dataset",)``, of the
+        largest for each of their values. Under ``quick`` its quick configurations run here; under ``paper``
+        what is missing is recorded first.
         """
         folder = self._catalogue.book.records
         if self.quick:
             return records_view.live(experiment, equals, self.device)
         if self.profile == "paper":
             records_view.complete(folder, experiment, equals, self.device)
-        return records_view.recorded(folder, experiment, equals)
+        return records_view.recorded(folder, experiment, equals, per)
 
     @property
     def _command(self) -> str:

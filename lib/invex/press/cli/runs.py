@@ -21,12 +21,15 @@ RecordsFolder = Annotated[Path | None, typer.Option("--records", help="Folder of
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets; else $INVEX_DATA, else the cache.")
 ]
+States = Annotated[
+    Path | None, typer.Option("--states", help="Folder of the states of unfinished runs; can be carried.")
+]
 Theirs = Annotated[Path | None, typer.Option("--from", help="A folder of yours that has the files.")]
 
 
 def record(
     experiment: Annotated[str, typer.Argument(help="One of the library's, or a module of yours.")],
-    profile: Annotated[str, typer.Option(help="quick or paper.")] = "paper",
+    profile: Annotated[str, typer.Option(help="quick, reduced or paper.")] = "paper",
     budget: Annotated[str | None, typer.Option(help="Stop cleanly within 90s, 20m, 1.5h.")] = None,
     only: Annotated[str | None, typer.Option(help="field=value,...; a field twice: either value.")] = None,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run from the I-th on.")] = None,
@@ -37,12 +40,14 @@ def record(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     as_json: AsJson = False,
     records: RecordsFolder = None,
+    states: States = None,
 ) -> None:
     """Run what an experiment is missing and keep it as records, the most valuable runs first.
 
     It can be killed at any instant and started again, and several may run at once: a run is one file, written
-    whole. Exit code 0 also when the budget ended it; 1 if a run raised an error or a record could not be
-    written; 2 for a wrong name or value.
+    whole. A long run goes on from the state that it left, to the same numbers. Exit code 0 also when the
+    budget ended it; 1 if a run raised an error or a record could not be written; 2 for a wrong name or
+    value.
     """
     from invex.lab.sweep import Plan, missing
     from invex.lab.workers import sweep_with
@@ -53,7 +58,7 @@ def record(
     configs = experiments.only(found, configs, only) if only else configs
     configs = experiments.shard(configs, shard) if shard else configs
     device = device if dry_run else provenance.resolve(device)
-    plan = Plan(found, tuple(configs), profile, _store(records), device, folder, deadline, stale)
+    plan = Plan(found, tuple(configs), profile, _store(records), device, folder, deadline, stale, states)
     todo = missing(plan)
     if dry_run:
         return _show_plan(plan, todo, as_json)
