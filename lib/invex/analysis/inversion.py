@@ -5,6 +5,7 @@ Behrmann (2019), Sec. 4.3.1 and Lemma 4.5. Features are an `invex.nn.residual.In
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ def reconstruct(features: InvertibleChain, y: Tensor, iterations: int, method: s
 
     A block whose residual reaches rounding stops there.
     """
+    part: Any
     for part in reversed(features):
         if isinstance(part, InvertibleBlock):
             y = _last_iterate(part.branch, y, iterations, method)
@@ -96,13 +98,13 @@ def local_norm(branch: nn.Module, x: Tensor, iterations: int = 20) -> tuple[Tens
     """
     start = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
     v, w = _units(start), _units(start)
-    back = torch.func.vjp(branch, x)[1]
+    back = torch.func.vjp(branch, x)[1]  # J^T
+    ahead = torch.func.vjp(lambda y: back(y)[0], torch.zeros_like(x))[1]  # its transpose, J
     growth = []
     for _ in range(iterations):
-        jv = torch.func.jvp(branch, (x,), (v,))[1]
+        jv, jw = ahead(v)[0], ahead(w)[0]
         norm = jv.flatten(1).norm(dim=1)
         v = _units(back(jv)[0])
-        jw = torch.func.jvp(branch, (x,), (w,))[1]
         growth.append(jw.flatten(1).norm(dim=1))
         w = _units(jw)
     late = torch.stack(growth[iterations // 2 :]).clamp_min(1e-30).log().mean(0).exp()
