@@ -54,4 +54,6 @@ def test_the_head_keeps_within_the_angles_rises_and_is_undone_by_its_level():
     assert head(y).abs().max() < math.pi / 4
     assert head(torch.tensor([1e-6])).item() == pytest.approx(1e-6)
     level = level_before(head, math.radians(36))
-    assert head(torch.tensor([level], dtype=torch.float64)).item() == pytest.approx(math.radians(36), abs=1e-12)
+    assert head(torch.tensor([level], dtype=torch.float64)).item() == pytest.approx(
+        math.radians(36), abs=1e-12
+    )
