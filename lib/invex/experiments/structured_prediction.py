@@ -94,8 +94,8 @@ def run(
 def build(config: Config, texts: LabelledTexts) -> nn.Module:
     """The untrained network: 1,836 words, one hidden layer of 600 with batch normalisation, 159 labels.
 
-    The PICNN has the feed-forward network's hidden layer as its view of the words, and one hidden layer of the
-    same width on each path.
+    The PICNN has the feed-forward network's hidden layer as its view of the words, and one hidden layer of
+    the same width on each path.
     """
     words, labels, width = texts.words.shape[1], texts.labels.shape[1], config.width
     with torch.random.fork_rng(devices=[]):
