@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -123,14 +124,14 @@ def divide(images: faces.Faces, config: Config, device: str) -> Halves:
     half = whole.shape[2] // 2
     places = [torch.from_numpy(part).to(device) for part in rows]
     parts = [(whole[p][:, :, half:].flip(2), whole[p][:, :, :half].flatten(1)) for p in places]
-    return Halves(*parts, (whole.shape[1], half))
+    return Halves(parts[0], parts[1], parts[2], (whole.shape[1], half))
 
 
 def infer(model: CompletionEnergy, x: Tensor, mean: Tensor, config: Config, *, learn: bool = False) -> Tensor:
     """The halves y (n, p) of least energy; with ``learn`` differentiable in the parameters."""
     energy, start = model.at(x), mean.expand(len(x), -1)
     if config.method != BY_BUNDLE:
-        inner = {"steps": config.steps, "rate": config.inner_rate, "momentum": config.momentum}
+        inner: Any = {"steps": config.steps, "rate": config.inner_rate, "momentum": config.momentum}
         return gradient.descend(energy, start, **inner, box=SPACE, unroll=learn)
     start = start.clamp(EDGE, 1 - EDGE)
     found = bundle_entropy.minimise(energy, start, steps=config.steps, check=False, until=False)
@@ -161,9 +162,10 @@ def _train(
         return errors
 
     optimiser = torch.optim.Adam(model.parameters(), config.rate)
-    settings = {"epochs": config.epochs, "batch": config.batch, "seed": config.seed, "keeper": keeper}
+    settings: Any = {"epochs": config.epochs, "batch": config.batch, "seed": config.seed}
     fitted = fit(
-        model, objective, halves.train, optimiser, **settings, after_step=model.project_, after_epoch=measure,
+        model, objective, halves.train, optimiser, **settings, keeper=keeper,
+        after_step=model.project_, after_epoch=measure,
         progress=lambda text: progress(f"{config.method}, seed {config.seed}: {text}"),
         capture=config.method != BY_BUNDLE,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,10 +65,8 @@ def reduced(config: Config) -> str:
     return f"{config.steps:,} of {2 * config.steps:,} environment steps"
 
 
-class Policy(Protocol):
-    """Actions in [-1, 1] at observations, (n, d) -> (n, p)."""
-
-    def __call__(self, observations: np.ndarray) -> np.ndarray: ...
+Policy = Callable[[np.ndarray], np.ndarray]
+"""Actions in [-1, 1] at observations, (n, d) -> (n, p)."""
 
 
 def run(
@@ -188,7 +186,7 @@ def _noisy(policy: Policy, now: np.ndarray, config: Config, draw: np.random.Gene
 
 
 def _train_library(config: Config, note: Callable[[int, Policy], None]) -> str | None:
-    """DDPG or TD3 of stable-baselines3, with our widths, rate, batch, noise and warm-up, else its defaults."""
+    """DDPG or TD3 of stable-baselines3, with our widths, rate, batch, noise, warm-up, else its defaults."""
     try:
         import stable_baselines3
         from stable_baselines3.common.callbacks import BaseCallback

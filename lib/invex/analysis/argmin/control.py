@@ -1,12 +1,13 @@
 """Continuous actions by argmin: -Q(s, a) convex in the action, so that the greedy action is a minimum.
 
-Amos, Xu & Kolter (2017), Sec. 6.4: Q-learning as with discrete actions, with the maximum over actions found by
-descent on a partially input-convex network instead of by an actor network.
+Amos, Xu & Kolter (2017), Sec. 6.4: Q-learning as with discrete actions, with the maximum over actions found
+by descent on a partially input-convex network instead of by an actor network.
 """
 
 import copy
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -48,7 +49,7 @@ def descend_scaled(
 
 
 class Replay:
-    """The last transitions, in tensors: observation, action, reward, next observation, whether it ended there."""
+    """The last transitions: observation, action, reward, next observation, whether it ended there."""
 
     def __init__(self, capacity: int, observations: int, actions: int, seed: int) -> None:
         sizes = (observations, actions, 1, observations, 1)
@@ -56,7 +57,7 @@ class Replay:
         self.generator = Generator().manual_seed(seed)
         self.count = 0
 
-    def add(self, *values: Sequence[float] | float) -> None:
+    def add(self, *values: Any) -> None:
         """Keep one transition, over the oldest if it is full."""
         row = self.count % len(self.parts[0])
         for part, value in zip(self.parts, values, strict=True):
