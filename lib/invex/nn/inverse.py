@@ -47,8 +47,8 @@ class Inversion:
         if not self.converged:
             raise InversionError(
                 f"{name} was not inverted: after {self.iterations} iterations the residual is "
-                f"{self.residuals[-1]:.3g}; its branch may not be contractive (see its `lipschitz()`): normalise "
-                "its layers with c < 1, allow more iterations, or call `invert` for the last iterate"
+                f"{self.residuals[-1]:.3g}; its branch may not be contractive (see its `lipschitz()`): "
+                "normalise its layers with c < 1, allow more iterations, or take the last iterate of `invert`"
             )
 
 

@@ -1,19 +1,18 @@
 """Linear and convolutional layers whose operator norm is at most c, and what is certain about them.
 
-Behrmann (2019), Sec. 4.2.1. A layer's weight W is free; what it computes with is W min(1, c / sigma), Eq. 4.9,
-sigma the norm of the true operator. While training, sigma comes from a power iteration that goes on from step
-to step (`update_`); in evaluation from the exact norm, computed again after each change to evaluation and each
-change of the weights. `certificate` bounds the Lipschitz constant of a finished branch by what needs no
-convergence.
+Behrmann (2019), Sec. 4.2.1. A layer's weight W is free; what it computes with is W min(1, c / sigma)
+(Eq. 4.9), sigma the norm of the true operator. While training, sigma comes from a power iteration that goes
+on from step to step (`update_`); in evaluation from the exact norm, computed again after each change to
+evaluation and each change of the weights. `certificate` bounds the Lipschitz constant of a finished branch by
+what needs no convergence.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.grad import conv2d_weight
 
 from invex.nn import operator_norm
 from invex.nn.operator_norm import Convolution
@@ -43,7 +42,7 @@ class Contractive(nn.Module):
     v: Tensor
     slope: Tensor
 
-    def _begin(self, c: float, iterations: int, v: Tensor, u: Tensor) -> None:
+    def _begin(self, c: float, iterations: int, inputs: Sequence[int], outputs: Sequence[int]) -> None:
         if not 0 < c < 1:
             raise ValueError(
                 f"c must be in (0, 1) for a contraction, got {c}; leave c out (None) for a free layer"
@@ -52,8 +51,10 @@ class Contractive(nn.Module):
         self._updated = (-1, -1)  # versions of weight and slope after the last power iteration
         self._refreshed = -1  # version of the weight that the exact norm belongs to
         self._exact = float("nan")
-        self.register_buffer("u", u)
-        self.register_buffer("v", v)
+        for name, shape in (("u", outputs), ("v", inputs)):
+            self.register_buffer(
+                name, functional.normalize(torch.randn(*shape).flatten(), dim=0).view(*shape)
+            )
         self.register_buffer("slope", torch.zeros_like(self.weight))
         self.update_(20)
 
@@ -62,22 +63,9 @@ class Contractive(nn.Module):
         """The convolution whose norm counts; None for a matrix."""
         raise NotImplementedError
 
-    def _iterate(self) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
-
-    def _slope(self) -> Tensor:
-        raise NotImplementedError
-
-    @torch.no_grad()
     def update_(self, iterations: int = 1) -> None:
-        """Go on with the power iteration, u ~ A v and v ~ A^T u, for the weights as they are now."""
-        with torch.autocast(self.weight.device.type, enabled=False):
-            for _ in range(iterations):
-                u, v = self._iterate()
-                self.u.copy_(u)
-                self.v.copy_(v)
-            self.slope.copy_(self._slope())
-        self.updated()
+        """Go on with the power iteration, v ~ A^T u and u ~ A v, for the weights as they are now."""
+        _iterate([self], iterations)
 
     def updated(self) -> None:
         """Note that u, v and slope belong to the weights as they are now."""
@@ -147,20 +135,12 @@ class ContractiveLinear(Contractive, nn.Linear):
         self, inputs: int, outputs: int, *, c: float = 0.9, iterations: int = 1, bias: bool = True
     ) -> None:
         super().__init__(inputs, outputs, bias)
-        v = functional.normalize(torch.randn(inputs), dim=0)
-        self._begin(c, iterations, v, torch.zeros(outputs))
+        self._begin(c, iterations, (inputs,), (outputs,))
 
     @property
     def operator(self) -> None:
         """None: the operator is the matrix."""
         return None
-
-    def _iterate(self) -> tuple[Tensor, Tensor]:
-        u = _unit(self.weight @ self.v, self.u)
-        return u, _unit(u @ self.weight, self.v)
-
-    def _slope(self) -> Tensor:
-        return torch.outer(_unit(self.weight @ self.v, self.u), self.v)
 
     def forward(self, x: Tensor) -> Tensor:
         """Values of shape (..., outputs) at inputs (..., inputs)."""
@@ -198,8 +178,8 @@ class ContractiveConv2d(Contractive, nn.Conv2d):
         around = kernel // 2 if padding is None else padding
         super().__init__(inputs, outputs, kernel, stride, around, bias=bias)
         self.size = (size, size) if isinstance(size, int) else size
-        v = functional.normalize(torch.randn(inputs, *self.size).flatten(), dim=0).view(inputs, *self.size)
-        self._begin(c, iterations, v, torch.zeros(outputs, *self.operator.output_size((kernel, kernel))))
+        after = self.operator.output_size((kernel, kernel))
+        self._begin(c, iterations, (inputs, *self.size), (outputs, *after))
 
     @property
     def operator(self) -> Convolution:
@@ -207,14 +187,6 @@ class ContractiveConv2d(Contractive, nn.Conv2d):
         stride, padding = self.stride, self.padding
         assert not isinstance(padding, str)
         return Convolution(self.size, (stride[0], stride[1]), (padding[0], padding[1]))
-
-    def _iterate(self) -> tuple[Tensor, Tensor]:
-        u = _unit(self.operator.apply(self.weight, self.v[None])[0], self.u)
-        return u, _unit(self.operator.adjoint(self.weight, u[None])[0], self.v)
-
-    def _slope(self) -> Tensor:
-        u = _unit(self.operator.apply(self.weight, self.v[None])[0], self.u)
-        return _kernel_slope(self.operator, self.v[None], u[None], self.weight.shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (n, outputs, h', w') of images (n, inputs, h, w)."""
@@ -224,17 +196,6 @@ class ContractiveConv2d(Contractive, nn.Conv2d):
                 f"{x.shape[-1]}, on which its norm can be larger; give the size when the layer is made"
             )
         return functional.conv2d(x, self.effective_weight(), self.bias, self.stride, self.padding)
-
-
-def _unit(x: Tensor, before: Tensor) -> Tensor:
-    """x / |x|, or what was there before where x is zero."""
-    norm = x.norm()
-    return torch.where(norm > 0, x / norm.clamp_min(torch.finfo(x.dtype).tiny), before)
-
-
-def _kernel_slope(operator: Convolution, v: Tensor, u: Tensor, shape: torch.Size, groups: int = 1) -> Tensor:
-    """The derivative of <u, A v> by the kernel; v (1, in, h, w), u (1, out, h', w')."""
-    return conv2d_weight(v, shape, u, stride=operator.stride, padding=operator.padding, groups=groups)
 
 
 def contractive_layers(module: nn.Module) -> Iterator[tuple[str, Contractive]]:
@@ -252,36 +213,31 @@ def update_(module: nn.Module, iterations: int | None = None) -> None:
     for _, layer in contractive_layers(module):
         groups.setdefault((layer.weight.shape, layer.operator, layer.iterations), []).append(layer)
     for layers in groups.values():
-        for _ in range(layers[0].iterations if iterations is None else iterations):
-            _together(layers)
+        _iterate(layers, layers[0].iterations if iterations is None else iterations)
 
 
 @torch.no_grad()
-def _together(layers: list[Contractive]) -> None:
-    """One power iteration of layers of equal shape, as one grouped convolution or one batched product."""
+def _iterate(layers: Sequence[Contractive], iterations: int) -> None:
+    """Power iterations of layers of equal shape, as batched products with what each tap reads."""
     weight = torch.stack([layer.weight for layer in layers])
     u, v = (torch.stack([getattr(layer, name) for layer in layers]) for name in "uv")
-    operator, count = layers[0].operator, len(layers)
-    if operator is None:
-        v = _units(torch.einsum("loi,lo->li", weight, _units(torch.einsum("loi,li->lo", weight, v), u)), v)
-        u = _units(torch.einsum("loi,li->lo", weight, v), u)
-        slope = u[:, :, None] * v[:, None, :]
-    else:
-        kernel, shape = weight.flatten(0, 1), (count, -1, *v.shape[2:])
-        ahead = lambda v: operator.apply(kernel, v.flatten(0, 1)[None], count)[0].view_as(u)  # noqa: E731
-        u = _units(ahead(v), u)
-        v = _units(operator.adjoint(kernel, u.flatten(0, 1)[None], count)[0].view(shape), v)
-        u = _units(ahead(v), u)
-        flat = v.flatten(0, 1)[None], u.flatten(0, 1)[None]
-        slope = _kernel_slope(operator, *flat, kernel.shape, count).view_as(weight)
-    for layer, *values in zip(layers, u, v, slope, strict=True):
+    operator, kernel = layers[0].operator, layers[0].weight.shape[2:]
+    weight, shape = weight.flatten(2), u.shape
+    with torch.autocast(weight.device.type, enabled=False):
+        for _ in range(iterations):
+            back = torch.bmm(weight.mT, u.flatten(2) if operator else u[:, :, None])
+            v = _units(operator.unpatched(back, (kernel[0], kernel[1])) if operator else back[:, :, 0], v)
+            read = operator.patches(v, (kernel[0], kernel[1])) if operator else v[:, :, None]
+            u = _units(torch.bmm(weight, read).view(shape), u)
+        slope = torch.bmm(u.view(*shape[:2], -1), read.mT)
+    for layer, *values in zip(layers, u, v, slope.view(len(layers), *layers[0].weight.shape), strict=True):
         for buffer, value in zip((layer.u, layer.v, layer.slope), values, strict=True):
             buffer.copy_(value)
         layer.updated()
 
 
 def _units(x: Tensor, before: Tensor) -> Tensor:
-    """`_unit` of each row."""
+    """Each row divided by its norm, or what was there before where that is zero."""
     norm = x.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
     return torch.where(norm > 0, x / norm.clamp_min(torch.finfo(x.dtype).tiny), before)
 
@@ -316,7 +272,7 @@ def _operator(name: str, layer: nn.Module) -> Convolution | None:
     if size is None or isinstance(padding, str) or layer.groups != 1 or layer.dilation != (1, 1):
         raise ValueError(
             f"the norm of convolution {name!r} depends on the size of its images, which it does not know; "
-            "set its attribute `size` to (height, width); groups, dilation and padding by name are not known here"
+            "set its attribute `size` to (height, width); groups, dilation and named padding are refused"
         )
     return Convolution(size, (layer.stride[0], layer.stride[1]), (padding[0], padding[1]))
 

@@ -30,11 +30,11 @@ class Convolution:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
 
-    def apply(self, weight: Tensor, x: Tensor, groups: int = 1) -> Tensor:
+    def apply(self, weight: Tensor, x: Tensor) -> Tensor:
         """A x, (n, out, h', w'), for x of shape (n, in, h, w) and a kernel (out, in, k, l)."""
-        return functional.conv2d(x, weight, stride=self.stride, padding=self.padding, groups=groups)
+        return functional.conv2d(x, weight, stride=self.stride, padding=self.padding)
 
-    def adjoint(self, weight: Tensor, y: Tensor, groups: int = 1) -> Tensor:
+    def adjoint(self, weight: Tensor, y: Tensor) -> Tensor:
         """A^T y, (n, in, h, w)."""
         high, wide = (
             size + 2 * p - k - s * (out - 1)
@@ -43,8 +43,16 @@ class Convolution:
             )
         )
         return functional.conv_transpose2d(
-            y, weight, stride=self.stride, padding=self.padding, output_padding=(high, wide), groups=groups
+            y, weight, stride=self.stride, padding=self.padding, output_padding=(high, wide)
         )
+
+    def patches(self, x: Tensor, kernel: tuple[int, int]) -> Tensor:
+        """What each tap of the kernel reads, (n, in k l, h' w'), so that A x is a product of matrices."""
+        return functional.unfold(x, kernel, padding=self.padding, stride=self.stride)
+
+    def unpatched(self, patches: Tensor, kernel: tuple[int, int]) -> Tensor:
+        """The adjoint of `patches`, (n, in, h, w)."""
+        return functional.fold(patches, self.size, kernel, padding=self.padding, stride=self.stride)
 
     def output_size(self, kernel: tuple[int, int]) -> tuple[int, int]:
         """Height and width of A x."""
@@ -70,13 +78,13 @@ def exact(weight: Tensor, operator: Convolution | None = None, tolerance: float 
     weight = weight.cpu()
     shape = (1, weight.shape[1], *operator.size)
     length = shape[1] * shape[2] * shape[3]
+    if length < 8 or not bool(weight.any()):
+        return dense(weight, operator) if length < 8 else 0.0
 
     def product(x: np.ndarray) -> np.ndarray:
         image = torch.from_numpy(np.ascontiguousarray(x)).view(shape)
         return operator.adjoint(weight, operator.apply(weight, image)).flatten().numpy()
 
-    if length < 8:
-        return dense(weight, operator)
     start = torch.randn(length, generator=torch.Generator().manual_seed(0), dtype=torch.float64).numpy()
     gram = LinearOperator((length, length), matvec=product, dtype=np.float64)
     found = eigsh(gram, k=1, which="LA", v0=start, tol=tolerance, return_eigenvectors=False)

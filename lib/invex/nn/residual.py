@@ -95,7 +95,8 @@ class ActNorm(nn.Module):
             self.start_(x)
         self._started = True
         shift, log_scale = self._columns(x)
-        return (x - shift) * log_scale.exp()
+        scale = log_scale.exp()
+        return torch.addcmul((-shift * scale).to(x.dtype), x, scale.to(x.dtype))
 
     def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """y and log|det dy/dx| of shape (n,)."""
@@ -109,7 +110,7 @@ class ActNorm(nn.Module):
 
 
 class Squeeze(nn.Module):
-    """Each square of pixels becomes channels: (n, c, h, w) -> (n, c f^2, h / f, w / f)."""
+    """Squares of pixels become channels, (n, c, h, w) -> (n, c f^2, h / f, w / f); the layout is kept."""
 
     def __init__(self, factor: int = 2) -> None:
         super().__init__()
@@ -117,7 +118,7 @@ class Squeeze(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Squeezed images; h and w must be multiples of the factor."""
-        return functional.pixel_unshuffle(x, self.factor)
+        return _as_laid(x, functional.pixel_unshuffle(x, self.factor))
 
     def forward_and_log_det(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Squeezed images and zeros, as it only permutes."""
@@ -125,7 +126,13 @@ class Squeeze(nn.Module):
 
     def inverse(self, y: Tensor) -> Tensor:
         """The images."""
-        return functional.pixel_shuffle(y, self.factor)
+        return _as_laid(y, functional.pixel_shuffle(y, self.factor))
+
+
+def _as_laid(before: Tensor, after: Tensor) -> Tensor:
+    """Channels last where they were before, which convolutions of few channels are faster with."""
+    last = before.is_contiguous(memory_format=torch.channels_last) and not before.is_contiguous()
+    return after.contiguous(memory_format=torch.channels_last) if last else after
 
 
 class InjectivePadding(nn.Module):
@@ -137,7 +144,7 @@ class InjectivePadding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, c + channels, ...)."""
-        return torch.cat([x, x.new_zeros(len(x), self.channels, *x.shape[2:])], dim=1)
+        return functional.pad(x, (0, 0) * (x.dim() - 2) + (0, self.channels))
 
     def inverse(self, y: Tensor) -> Tensor:
         """The channels that were there before; what stands in the others is dropped."""
@@ -177,7 +184,7 @@ class InvertibleChain(nn.ModuleList):
 class MultiScale(nn.Module):
     """Chains after each of which but the last half of the channels leave, as part of the latent vector.
 
-    Dinh et al. (2017), Sec. 3.6. ``forward`` gives a vector (n, d) for each image; what left first stands first.
+    Dinh et al. (2017), Sec. 3.6. ``forward`` gives vectors (n, d), in which what left first stands first.
 
     Args:
         scales: a chain each; each but the last must end with an even number of channels.
