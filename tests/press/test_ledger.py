@@ -128,7 +128,7 @@ def test_an_aim_of_our_own_is_met_or_missed_and_counts_for_nothing(
     assert (found.aims, found.counts[SHOWN]) == ({verdict: 1}, 1)
     rows = BeautifulSoup(found.html("table"), "html.parser").select("#ledger-known2020-fig1 tr")
     assert rows[-1]["class"] == ["ix-aim"]
-    assert "aim: 0.5" in rows[-1].get_text(" ")
+    assert "aim: 0.5" in rows[-1].get_text()
 
 
 def test_a_drawing_without_claims_is_shown(book: Book, made: Path, rewrite: Any) -> None:

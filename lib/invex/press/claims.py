@@ -83,9 +83,10 @@ class Claim:
         """Whether it is an aim of the book's, and no claim of the work."""
         return self.source == "ours"
 
-    def side(self, own: bool = False) -> str:
+    @property
+    def side(self) -> str:
         """What stands before ``paper``: where the work says it, or that it is an aim."""
-        return SOURCES["ours" if own else self.source]
+        return SOURCES[self.source]
 
 
 @dataclass(frozen=True)

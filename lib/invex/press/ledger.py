@@ -48,7 +48,9 @@ class Check:
         if self.verdict == FULL_SCALE:
             return self.claim.full
         said = (self.result or {}).get("note") or self.claim.cause
-        return said or "cause not found yet" if self.verdict in (DIFFERS, SAME_ORDER, MISSED) else ""
+        if self.verdict == MISSED:
+            return said
+        return said or "cause not found yet" if self.verdict in (DIFFERS, SAME_ORDER) else ""
 
 
 def _at_scale(verdict: str, reduced: str) -> str:
@@ -233,13 +235,14 @@ def ledger(root: Path, artefacts_dir: Path, profile: str) -> Ledger:
 def check(claim: Claim, result: Mapping[str, Any] | None, profile: str, reduced: str = "") -> Check:
     """Compare what was measured for a claim with it; what was measured at ``quick`` is not compared.
 
-    ``reduced`` says what the runs of its artefact have less of; what only the full scale can show is not
-    judged at another.
+    ``reduced`` says what the runs of its artefact have less of (else the result does); what only the full
+    scale can show is not judged at another.
     """
     if result is None:
         return Check(claim, None, NOT_ATTEMPTED)
     if profile == "quick":
         return Check(claim, result, QUICK)
+    reduced = reduced or str(result.get("reduced", ""))
     if claim.full and reduced:
         return Check(claim, result, FULL_SCALE, reduced)
     ends = (result["low"], result["high"])
