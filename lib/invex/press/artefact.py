@@ -39,6 +39,7 @@ class Manifest:
     sources: list[str] = field(default_factory=list)
     partial: str = ""
     stale: list[str] = field(default_factory=list)
+    differs: str = ""
     placeholder: bool = False
     size: list[int] = field(default_factory=list)  # CSS pixels: width, height
     narrow: list[int] = field(default_factory=list)  # likewise, of the drawing for a phone; empty: none

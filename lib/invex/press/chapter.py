@@ -210,7 +210,7 @@ class Chapter:
         drawn = records or Records("", [], [])
         return Manifest(
             id, *what, sources=list(sources), partial=drawn.partial, stale=list(drawn.stale),
-            provenance=self._made(sources, drawn.runs),
+            differs=drawn.differs, provenance=self._made(sources, drawn.runs) | drawn.replays,
         )  # fmt: skip
 
     def _missing(self, manifest: Manifest, records: Records | None) -> Html:

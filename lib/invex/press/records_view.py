@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from invex.lab import closure, experiments, sweep
+from invex.lab import experiments, standing, sweep
 from invex.lab.config import as_dict
 from invex.lab.profiles import SCALES
 from invex.lab.records import Record, Store, record
@@ -21,8 +21,10 @@ class Records:
         experiment: its name.
         runs: what was found, in the order of ``expected``.
         expected: the full configurations of the profile that match.
-        stale: names of the functions that changed since a run was recorded.
+        stale: names of the functions that changed since a run was recorded that no replay vouches for.
         reduced: what the runs that are not at full scale have less of, in words; empty if all are.
+        vouched: what vouches for runs that earlier code recorded, in words.
+        differs: which run came out otherwise when it was made again, so that they are stale.
     """
 
     experiment: str
@@ -30,6 +32,8 @@ class Records:
     expected: Sequence[Mapping[str, Any]]
     stale: Sequence[str] = ()
     reduced: str = ""
+    vouched: str = ""
+    differs: str = ""
 
     @property
     def command(self) -> str:
@@ -65,6 +69,12 @@ class Records:
         there = set(frame[list(by)].itertuples(index=False, name=None)) if len(frame) else set()
         runs = [run for run in self.runs if tuple(run.config[name] for name in by) in there]
         return replace(self, runs=runs)
+
+    @property
+    def replays(self) -> dict[str, str]:
+        """What a card says of the replays of these runs; empty where there are none."""
+        said = {"replayed": self.vouched, "stale": self.differs}
+        return {name: text for name, text in said.items() if text}
 
     def count(self, name: str = "seed") -> int:
         """Return the number of distinct values of a field among the runs."""
@@ -129,10 +139,9 @@ def recorded(folder: Path, experiment: str, selection: Mapping[str, Any], per: S
     for configs, there in _largest(found, Store(folder), selection, per):
         expected += configs
         items += there
-    today = found.code().functions
-    stale = {n for item in items for n in closure.changed(item.provenance["code"]["functions"], today)}
+    worth = _worth(Store(folder), found, items)
     return Records(
-        experiment, items, [as_dict(config) for config in expected], sorted(stale), _less(found, items)
+        experiment, items, [as_dict(config) for config in expected], reduced=_less(found, items), **worth
     )
 
 
@@ -169,6 +178,16 @@ def _less(found: experiments.Experiment, runs: Sequence[Record]) -> str:
         known = {n: tuple(v) if isinstance(v, list) else v for n, v in run.config.items() if n in names}
         words[found.reduced(config(**known))] = None
     return "; ".join(words)
+
+
+def _worth(store: Store, found: experiments.Experiment, items: Sequence[Record]) -> dict[str, Any]:
+    """Return what `Records` says of the code that made its runs: stale, vouched and differs."""
+    known, code = standing.replays(store, found.name), found.code()
+    worth = [known.standing(item, code) for item in items]
+    stale = [each for each in worth if each.state == standing.STALE]
+    names = sorted({name for each in stale for name in each.changed})
+    differs = next((each.reason for each in stale if each.reason), "")
+    return {"stale": names, "vouched": standing.in_words(worth), "differs": differs}
 
 
 def live(experiment: str, selection: Mapping[str, Any], device: str) -> Records:
