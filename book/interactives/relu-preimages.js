@@ -15,14 +15,14 @@ invex.interactive("relu-preimages.js", (stage, data, theme) => {
     return parent.appendChild(made);
   }
 
-  const row = element(stage, "div", { style: "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(18rem,100%),1fr));gap:1rem;align-items:center" });
-  const svg = element(row, "svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, width: "100%", style: "display:block;touch-action:pan-y;cursor:crosshair;max-width:30rem" });
+  const row = element(stage, "div", { style: "display:flex;flex-wrap:wrap;gap:1rem;align-items:center" });
+  const svg = element(row, "svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, style: "display:block;flex:3 1 17rem;min-width:0;touch-action:pan-y;cursor:crosshair" });
   const clip = element(element(svg, "clipPath", { id: `${stage.closest(".ix-artefact").id}-frame` }), "rect", { width: SIZE, height: SIZE });
   const inside = element(svg, "g", { "clip-path": `url(#${clip.parentNode.id})` });
   const cells = element(inside, "g"), lines = element(inside, "g"), own = element(inside, "path", { "stroke-width": 4, "stroke-linejoin": "round" });
   const frame = element(svg, "rect", { x: .5, y: .5, width: SIZE - 1, height: SIZE - 1, fill: "none" });
   const handle = element(svg, "circle", { r: 8, tabindex: 0, role: "application", "aria-label": "input; arrow keys move it", style: "cursor:grab" });
-  const side = element(row, "div", { style: "font-size:.95rem;line-height:1.5" });
+  const side = element(row, "div", { style: "flex:2 1 13rem;font-size:.95rem;line-height:1.5" });
   const label = element(side, "label", { style: "display:block;margin-bottom:.6rem" }, "network ");
   const choice = element(label, "select", { style: "font:inherit;max-width:100%" });
   data.networks.forEach((network, i) => element(choice, "option", { value: i }, network.name));

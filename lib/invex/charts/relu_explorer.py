@@ -1,14 +1,45 @@
-"""What `relu-preimages.js` needs of networks: their layers, the cells of the plane, what each is."""
+"""Pre-images of single points: drawn for some, and what `relu-preimages.js` needs to draw them for all."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 
 from invex.analysis.circles import Trained
-from invex.analysis.preimages import KINDS, conditions, kinds
-from invex.charts.relu_preimages import REACH, plane, region
+from invex.analysis.preimages import KINDS, conditions, kinds, preimage
+from invex.charts.relu_preimages import KIND_COLOURS, REACH, draw_kinds, map_frame, plane, region, square
+from invex.charts.style import INK, panels
+
+
+def samples(trained: Trained, networks: Sequence[tuple[int, str]], count: int = 12) -> pd.DataFrame:
+    """Some inputs and what their pre-image is, for networks by number and name."""
+    frames = []
+    for which, name in networks:
+        x = 0.9 * REACH * (2 * torch.rand(count, 2, generator=torch.Generator().manual_seed(4)).double() - 1)
+        kind = np.array(KINDS)[kinds(trained.weight[which], trained.bias[which], x)]
+        frames.append(pd.DataFrame({"network": name, "x1": x[:, 0], "x2": x[:, 1], "kind": kind}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def some_preimages(trained: Trained, networks: Sequence[tuple[int, str]], points: pd.DataFrame) -> Figure:
+    """The cells of the plane and the pre-images of some inputs, for each network."""
+    figure, axes = panels(len(networks), columns=max(len(networks), 2), height=3.3)
+    for axis, (which, name) in zip(axes.flat, networks, strict=True):
+        draw_kinds(axis, map_frame(trained, which, name))
+        own = points[points["network"] == name]
+        for x, kind in zip(torch.tensor(own[["x1", "x2"]].to_numpy()), own["kind"], strict=True):
+            found = preimage(trained.weight[which], trained.bias[which], x).vertices(within=8.0).numpy()
+            axis.add_patch(
+                Polygon(found, facecolor=INK, edgecolor=INK, alpha=0.45, lw=2, closed=len(found) > 2)
+            )
+            axis.plot(*x.tolist(), "o", color=KIND_COLOURS[kind], markeredgecolor=INK, ms=5)
+        axis.set_title(name)
+        square(axis, REACH)
+    return figure
 
 
 def explorer(trained: Trained, networks: Sequence[tuple[int, str]]) -> dict[str, Any]:

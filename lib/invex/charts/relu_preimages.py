@@ -57,11 +57,11 @@ def two_circles(maps: pd.DataFrame, points: Tensor, inner: Tensor) -> Figure:
         own = maps[maps["network"] == name]
         row = axes[number] if wide else axes[:, number]
         _prediction(row[0], own, points, inner)
-        _kinds(row[1], own)
+        draw_kinds(row[1], own)
         _condition(row[2], own)
         row[0].set_title(name if wide else name.replace(", ", ",\n"))
     for axis in axes.flat:
-        _square(axis, REACH)
+        square(axis, REACH)
     return figure
 
 
@@ -92,7 +92,8 @@ def _prediction(axes: Axes, own: pd.DataFrame, points: Tensor, inner: Tensor) ->
         axes.plot(*points[chosen].T.numpy(), mark, color=colour, markersize=2.6)
 
 
-def _kinds(axes: Axes, own: pd.DataFrame) -> None:
+def draw_kinds(axes: Axes, own: pd.DataFrame) -> None:
+    """Colour the plane by the kind of pre-image of one network of `map_frame`."""
     codes = own["kind"].map({kind: number for number, kind in enumerate(KINDS)}).to_numpy()
     colours = ListedColormap([KIND_COLOURS[kind] for kind in KINDS])
     _image(axes, own, codes, cmap=colours, vmin=-0.5, vmax=2.5, alpha=0.55)
@@ -126,7 +127,8 @@ def region(matrix: Tensor, limits: Tensor, inside: Tensor) -> np.ndarray:
     return corners(rows.numpy(), room.numpy()) + inside.numpy()
 
 
-def _square(axes: Axes, reach: float) -> None:
+def square(axes: Axes, reach: float) -> None:
+    """Frame a square of half-width `reach` without ticks."""
     axes.grid(False)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
 
@@ -174,7 +176,7 @@ def omnidirectionality(cases: dict[str, tuple[Tensor, Tensor]], found: pd.DataFr
             axis.plot(*inside.T, "o", color=colour, markersize=8, zorder=4)
         _hyperplanes(axis, weight, bias, CENTRE)
         axis.set_title(f"({letter}) {KIND_WORDS[row['kind']]}")
-        _square(axis, REACH)
+        square(axis, REACH)
     return figure
 
 
@@ -233,7 +235,7 @@ def removed_rows(weight: Tensor, biases: dict[str, Tensor], point: Tensor) -> Fi
         _hyperplanes(axis, weight, bias, torch.zeros(2, dtype=torch.float64), off)
         axis.plot(*point.tolist(), "o", color=BLUE, markersize=6, zorder=6)
         axis.set_title(name)
-        _square(axis, REACH)
+        square(axis, REACH)
     return figure
 
 

@@ -1,6 +1,5 @@
 """What the chapter on pre-images draws beyond the plane: bounds, dimensions, layers, singular values."""
 
-from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,7 +12,18 @@ from torch import nn
 
 from invex.analysis.preimages import KINDS
 from invex.charts.relu_preimages import KIND_COLOURS, KIND_WORDS
-from invex.charts.style import BLUE, INK, MUTED, OCHRE, VERMILION, label_ends, narrow, panels, width
+from invex.charts.style import (
+    BLUE,
+    INK,
+    MUTED,
+    OCHRE,
+    VERMILION,
+    label_ends,
+    narrow,
+    panels,
+    plain_ticks,
+    width,
+)
 
 NETWORK_COLOURS = {"WideCIFAR": BLUE, "ThinCIFAR": VERMILION}
 UNTRAINED = (0, (2, 2))
@@ -67,14 +77,14 @@ def kind_shares(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def architectures(made: dict[str, Callable[[], nn.Sequential]]) -> pd.DataFrame:
+def architectures(made: dict[str, nn.Sequential]) -> pd.DataFrame:
     """Table 3.1 from the modules: type, kernel, stride, feature maps and outputs of every layer."""
-    columns = {name: list(_described(network())) for name, network in made.items()}
+    columns = {name: list(_described(network)) for name, network in made.items()}
     first, *_ = columns.values()
     table = pd.DataFrame([{key: row[key] for key in ("layer", "type", "kernel", "stride")} for row in first])
     for name, rows in columns.items():
-        table[f"maps, {name}"] = [row["maps"] for row in rows]
-        table[f"outputs, {name}"] = [row["outputs"] for row in rows]
+        table[f"{name[:4]} maps"] = [row["maps"] for row in rows]
+        table[f"{name[:4]} outputs"] = [row["outputs"] for row in rows]
     return table
 
 
@@ -117,9 +127,9 @@ def spectra(values: pd.DataFrame, layers: pd.DataFrame, zero: float) -> Figure:
     for axis, name in zip(decays, names, strict=True):
         _decay(axis, values[values["architecture"] == name], name)
     _over_layers(curves[0], shown, "outputs", "outputs", names)
-    _over_layers(curves[1], shown, "number", "singular values > 0", names)
+    _over_layers(curves[1], shown, "number", "number above zero", names)
     _over_layers(curves[2], shown, "condition", "condition number", names)
-    curves[1].set_yscale("linear")
+    curves[1].set_title("singular values")
     curves[2].set_xlabel("layer (convolution ○, ReLU ●)")
     return figure
 
@@ -132,8 +142,8 @@ def _decay(axes: Axes, own: pd.DataFrame, name: str) -> None:
     axes.set(title=f"{name}: singular values after layer", ylabel="singular value")
     axes.set_xlabel("rank")
     axes.legend(ncols=2, loc="lower left", handlelength=1.1, columnspacing=1)
-    top = own["value"].max() if len(own) else 1.0
-    axes.set_ylim(top * 1e-7, top * 3)
+    top, low = (own["value"].max(), own["value"].min()) if len(own) else (1.0, 0.1)
+    axes.set_ylim(max(low / 30, top * 1e-8), top * 3)
 
 
 def _over_layers(axes: Axes, shown: pd.DataFrame, column: str, label: str, names: list[str]) -> None:
@@ -152,6 +162,7 @@ def _over_layers(axes: Axes, shown: pd.DataFrame, column: str, label: str, names
                 fill = np.where(own["rectified"] == 1, colour, "none")
                 axes.scatter(place, own[column], s=16, c=fill, edgecolors=colour, zorder=3, linewidths=1)
     axes.set(ylabel=label, xticks=range(1, 7), xlim=(0.3, 6.3))
+    plain_ticks(axes.yaxis, shown[column].max() / max(shown[column].min(), 1))
     if column == "outputs":
         axes.legend(loc="upper right")
     if column == "condition" and not shown[shown["epochs"] == 0].empty:
@@ -163,7 +174,7 @@ def zeros_table(layers: pd.DataFrame, layer: int = 6) -> pd.DataFrame:
     own = layers[(layers["layer"] == layer) & (layers["rectified"] == 1) & (layers["epochs"] > 0)]
     table = own.groupby(["architecture", "zero"], sort=False)[["number", "condition"]].median().reset_index()
     wide = table.pivot(index="zero", columns="architecture", values=["number", "condition"])
-    wide.columns = [f"{column}, {name}" for column, name in wide.columns]
+    wide.columns = [f"{name[:4]} {column}" for column, name in wide.columns]
     return wide.reset_index().rename(columns={"zero": "zero below"})
 
 
@@ -171,7 +182,7 @@ def as_in_table_3_1(table: pd.DataFrame) -> bool:
     """Whether kernels, strides and dense layers are those of Table 3.1, whatever the maps."""
     inner = table.iloc[1:7]
     strides = [f"({stride}, {stride})" for stride in (1, 2, 1, 1, 1, 2)]
-    dense = table[table["type"] == "dense"][f"outputs, {next(iter(NETWORK_COLOURS))}"].tolist()
+    dense = table[table["type"] == "dense"]["Wide outputs"].tolist()
     return (inner["kernel"] == "(3, 3)").all() and inner["stride"].tolist() == strides and dense == [512, 10]
 
 

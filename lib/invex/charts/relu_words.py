@@ -77,8 +77,8 @@ def trends_in_words(found: pd.DataFrame) -> str:
         second = "decay" if shrinks else "do not decay"
         join = "and" if grows == shrinks else "but"
         sentences.append(
-            f"In WideCIFAR the largest singular value {first}, by {_factor(wide['growth'])} from layer 1 to 5, "
-            f"{join} the smallest {second}, by {_factor(1 / wide['shrinkage'])}."
+            f"In WideCIFAR the largest singular value {first} ({_factor(wide['growth'])} from layer 1 to 5), "
+            f"{join} the smallest {second} ({_factor(1 / wide['shrinkage'])})."
         )
     if len(thin):
         at = int(thin["first cut"].median())
