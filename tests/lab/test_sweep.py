@@ -117,7 +117,7 @@ def test_the_slowest_run_of_this_hardware_and_profile_predicts_the_others(plan, 
 def test_stale_records_are_run_again_on_request_only(plan):
     sweep.sweep(plan)
     item = plan.store.get("fake_runs.steady", plan.configs[0])
-    code = item.provenance["code"] | {"digest": "another"}
+    code = item.provenance["code"] | {"digest": "another", "functions": {"fake_runs.steady.run": "another"}}
     plan.store.put(replace(item, provenance=item.provenance | {"code": code}))
     assert sweep.missing(plan) == []
     again = replace(plan, stale=True)

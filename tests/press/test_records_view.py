@@ -5,9 +5,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from invex.lab import experiments, sweep
+from invex.lab import attestations, experiments, sweep
 from invex.lab.errors import Refused
 from invex.lab.records import Record, Store
+from invex.lab.replay import Task, replay
 from invex.press.book import Book
 from invex.press.chapter import Chapter
 from invex.press.records_view import Records
@@ -87,6 +88,29 @@ def test_a_changed_function_makes_the_figure_stale(
     assert "walk.curve, walk.rate" in several.select_one(".ix-card").get_text()
 
 
+def test_a_figure_of_records_that_a_replay_vouches_for_is_not_stale_and_its_card_says_so(
+    book: Book, chapter: Chapter, experiment: str, tmp_path: Path
+) -> None:
+    record(book, experiment, seeds=3)
+    source = tmp_path / experiment.split(".")[0] / "steady.py"
+    source.write_text(
+        source.read_text().replace("math.exp(-config.rate * step)", "math.exp(-step * config.rate)")
+    )
+    found, store = experiments.find(experiment), Store(book.records)
+    replay(Task(found, store, runs=2))
+    shown = show(chapter, chapter.records(experiment))
+    assert not shown.select(".ix-badge-stale")
+    words = "recorded by earlier code; 2 runs made again by today's are identical"
+    assert words in shown.select_one(".ix-card").get_text()
+    [path] = attestations.paths(store)
+    item = attestations.load(path)
+    worse = replace(item.runs[0], deviation=0.1, where="metric final: 2, recorded 1")
+    attestations.put(store, replace(item, runs=[worse]))
+    shown = show(chapter, chapter.records(experiment))
+    assert "stale: a run made again differs" in shown.figcaption.get_text()
+    assert "metric final: 2, recorded 1" in shown.select_one(".ix-card").get_text()
+
+
 def test_quick_runs_the_quick_configurations_and_stores_nothing(book: Book, experiment: str) -> None:
     found = Chapter("part/tiny", profile="quick", device="cpu").records(experiment)
     assert {run.config["seed"] for run in found.runs} == {0}
@@ -113,3 +137,46 @@ def test_the_card_carries_the_runs_own_provenance(book: Book, chapter: Chapter, 
     origin = found.runs[0].provenance
     assert (terms["Seeds"], terms["Recorded"]) == ("0, 1, 2", origin["when"][:10])
     assert (terms["Code"], terms["Device"]) == (origin["code"]["digest"], origin["device"])
+
+
+PANELS = '''
+from dataclasses import dataclass
+from invex.lab.records import Outcome
+
+@dataclass(frozen=True)
+class Config:
+    dataset: str = "a"
+    epochs: int = 10
+    seed: int = 0
+
+def configs(profile):
+    epochs = {"quick": 1, "reduced": 2, "paper": 10}[profile]
+    return [Config(dataset, epochs, seed) for dataset in "ab" for seed in range(2)]
+
+def reduced(config):
+    return f"{config.epochs} epochs of 10"
+
+def run(configs, *, device, folder, progress):
+    for config in configs:
+        yield config, Outcome({"curve": {"loss": [1.0]}}, {"x": 1.0}, {})
+'''
+
+
+def test_a_page_draws_the_largest_recorded_scale_panel_by_panel(
+    book: Book, chapter: Chapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "panels_of_two.py").write_text(PANELS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found, store = experiments.find("panels_of_two"), Store(book.records)
+    sweep.sweep(sweep.Plan(found, tuple(found.configs("reduced")), "reduced", store))
+    less = chapter.records("panels_of_two", per=("dataset",))
+    assert set(less.frame().profile) == {"reduced"}
+    assert (less.reduced, less.partial) == ("2 epochs of 10", "reduced: 2 epochs of 10")
+    assert "reduced: 2 epochs of 10" in show(chapter, less).figcaption.get_text()
+    full = experiments.select(found, found.configs("paper"), {"dataset": "b", "seed": 0})
+    sweep.sweep(sweep.Plan(found, tuple(full), "paper", store))
+    mixed = chapter.records("panels_of_two", per=("dataset",))
+    scales = mixed.metrics().groupby("dataset").profile.agg(set).to_dict()
+    assert scales == {"a": {"reduced"}, "b": {"paper"}}
+    assert mixed.partial == "reduced: 2 epochs of 10; 3 of 4 runs"
+    assert set(chapter.records("panels_of_two").metrics().profile) == {"paper"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +21,10 @@ from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-WIDTH, WIDE = 7.0, 9.4  # inches: the text column, and column and margin
+NARROW, WIDTH, WIDE = 3.7, 7.0, 9.4  # inches: a phone, the text column, and column and margin
 
 INK, MUTED, GRID, GROUND = "#22282f", "#5c6570", "#e3e6ea", "#fffffe"
 BLUE, VERMILION, PURPLE, TEAL, OCHRE, SLATE = "#0a6aac", "#b8460d", "#8a2fc9", "#00745a", "#836000", "#3a4048"
@@ -93,6 +95,48 @@ def house(width: float = WIDTH) -> Iterator[None]:
             yield
         finally:
             plt.close("all")
+
+
+def width() -> float:
+    """Inches that the figure has: of a phone, the text column, or column and margin."""
+    return float(mpl.rcParams["figure.figsize"][0])
+
+
+def narrow() -> bool:
+    """Whether the figure is drawn for a phone, where panels stand below each other."""
+    return width() < 1.05 * NARROW
+
+
+def panels(
+    count: int, *, columns: int | None = None, height: float = 2.6, **subplots: Any
+) -> tuple[Figure, Any]:
+    """A figure of the present width with `count` panels, side by side; on a phone below each other.
+
+    Args:
+        count: of panels.
+        columns: of them in a row; default all. On a phone half as many, at least one.
+        height: of a row, in inches.
+        **subplots: to `matplotlib.pyplot.subplots`.
+
+    Returns:
+        The figure and its panels, a flat array of axes; a last row that is not full ends early.
+    """
+    import matplotlib.pyplot as plt
+
+    columns = columns or count
+    columns = max(columns // 2, 1) if narrow() and columns > 2 else 1 if narrow() else columns
+    columns = 1 if narrow() and columns * 1.7 > width() else columns
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(rows, columns, squeeze=False, figsize=(width(), height * rows), **subplots)
+    axes = grid.ravel()
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def wrapped(text: str, characters: int = 44) -> str:
+    """A text in lines that a phone has room for; as it is on a wide page."""
+    return textwrap.fill(text, characters) if narrow() else text
 
 
 def label_ends(axes: Axes, *, gap: float = 1.15, pad: float = 5.0) -> None:

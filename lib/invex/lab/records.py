@@ -11,14 +11,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from invex.lab import tensorfile
-from invex.lab.closure import changed, code_digest
 from invex.lab.config import as_dict, digest, dumps, sha256
 from invex.lab.errors import WAY_OUT, CorruptRecord, RecordNotWritten
 
@@ -175,16 +173,6 @@ class Store:
             with suppress(CorruptRecord):
                 yield read(path)
 
-    def stale(self, experiment: str = "*") -> dict[str, list[str]]:
-        """Readable records that other code than today's made: "experiment/digest" -> what changed since."""
-        found = {}
-        today = cache(_today)
-        for item in self.readable(experiment):
-            code = item.provenance["code"]
-            if names := changed(code["functions"], today(code["module"])):
-                found[f"{item.experiment}/{item.digest}"] = names
-        return found
-
     def verify(self, experiment: str = "*") -> list[str]:
         """What is wrong with the files, a sentence each; empty where every record hashes to what it says."""
         problems = []
@@ -218,13 +206,6 @@ def read(path: Path) -> Record:
     if path.stem != found.digest or path.parent.name != found.experiment:
         raise CorruptRecord(f"{path}: misnamed, it is {found.experiment}/{found.digest}.json")
     return found
-
-
-def _today(module: str) -> dict[str, str]:
-    """Definitions that an experiment depends on today: none where it is gone."""
-    with suppress(LookupError):
-        return code_digest(module).functions
-    return {}
 
 
 def write(path: Path, work: Path, content: bytes) -> None:

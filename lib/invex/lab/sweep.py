@@ -24,6 +24,7 @@ from invex.lab.config import as_dict, canonical, digest, dumps
 from invex.lab.experiments import Experiment
 from invex.lab.provenance import hardware, provenance, reset_peak
 from invex.lab.records import Outcome, Record, RecordNotWritten, Store, record
+from invex.lab.standing import STALE, replays
 
 Say = Callable[[str], None]
 
@@ -72,9 +73,9 @@ class Plan:
 
 
 def missing(plan: Plan) -> list[Any]:
-    """Configs of the plan without a record (with `stale`: without one by today's code), in order."""
-    code = plan.experiment.code()
-    return [config for config in plan.configs if not _done(plan, config, code)]
+    """Configs of the plan without a record (with `stale`: without one that is not stale), in order."""
+    done = _judge(plan, plan.experiment.code())
+    return [config for config in plan.configs if not done(config)]
 
 
 def sweep(plan: Plan, say: Say = lambda text: None, ended: Say | None = None) -> Report:
@@ -92,15 +93,15 @@ def sweep(plan: Plan, say: Say = lambda text: None, ended: Say | None = None) ->
         RecordNotWritten: the disk is full or may not be written; the sweep cannot go on.
     """
     times, code = _measured(plan), plan.experiment.code()
-    report = Report()
+    report, done = Report(), _judge(plan, code)
     together = plan.device.startswith("cuda")  # on a GPU all that the experiment can compute at once
     for group in plan.experiment.batches(plan.configs) if together else [[c] for c in plan.configs]:
         with _claims(plan, group) as claimed:
-            waiting = [config for config in claimed if not _done(plan, config, code)]
+            waiting = [config for config in claimed if not done(config)]
             while configs := _next(times, waiting, plan.deadline - time.time(), plan.experiment.continues):
-                done = _run(plan, configs, code, say, ended or say)
-                times |= {kind(item.config): item.provenance["wall_seconds"] for item in done.recorded}
-                report.merge(done)
+                made = _run(plan, configs, code, say, ended or say)
+                times |= {kind(item.config): item.provenance["wall_seconds"] for item in made.recorded}
+                report.merge(made)
                 waiting = [config for config in waiting if config not in configs]
     return report
 
@@ -173,9 +174,15 @@ def _compute(
     return outcomes, "the run gave no outcome"
 
 
-def _done(plan: Plan, config: Any, code: CodeDigest) -> bool:
-    found = plan.store.get(plan.experiment.name, config)
-    return found is not None and (not plan.stale or found.provenance["code"]["digest"] == code.digest)
+def _judge(plan: Plan, code: CodeDigest) -> Callable[[Any], bool]:
+    """Whether a config has the record that the plan asks for."""
+    known = replays(plan.store, plan.experiment.name) if plan.stale else None
+
+    def done(config: Any) -> bool:
+        found = plan.store.get(plan.experiment.name, config)
+        return found is not None and (known is None or known.standing(found, code).state != STALE)
+
+    return done
 
 
 @contextmanager

@@ -73,11 +73,12 @@ def verify(
     as_json: AsJson = False,
     records: RecordsFolder = None,
 ) -> None:
-    """Re-hash every record; find those that other code than today's made, and the functions that changed.
+    """Re-hash every record and attestation; tell records of today's code, vouched for and stale apart.
 
-    Exit code 1 if a record is damaged, edited or misnamed, 2 for a wrong name; stale records are reported
-    only.
+    Exit code 1 if a record or an attestation is damaged, edited or misnamed, 2 for a wrong name; stale
+    records are reported only, with the functions that changed or the run that came out otherwise.
     """
+    from invex.lab import attestations, standing
     from invex.press import benches
 
     store = _store(records)
@@ -85,18 +86,27 @@ def verify(
         one_of(sorted({path.parent.name for path in store.paths()}), "records of", experiment)
     elif records and not records.is_dir():
         raise Refused(f"no folder of records {str(records)!r}")
-    problems, stale = store.verify(experiment), store.stale(experiment)
+    problems = store.verify(experiment) + attestations.verify(store, experiment)
+    known = [(f"{r.experiment}/{r.digest}", worth) for r, worth in standing.standings(store, experiment)]
+    failed = {name: worth.reason for name, worth in known if worth.reason}
+    stale = {name: list(worth.changed) for name, worth in known if worth.state == standing.STALE}
+    vouched = {name: standing.in_words([worth]) for name, worth in known if worth.state == standing.VOUCHED}
     with suppress(BookNotFoundError):  # benches are files of a book
         stale |= benches.stale(Book.find(), store, experiment)
     count = len(store.paths(experiment))
     if as_json:
-        print_json({"records": count, "problems": problems, "stale": stale})
+        worth = {"vouched for": vouched, "stale": stale, "failed replays": failed}
+        print_json({"records": count, "problems": problems, **worth})
         raise typer.Exit(1 if problems else 0)
     for problem in problems:
         err.print(f"[red]{escape(problem)}[/]")
+    for words, names in _alike(vouched).items():
+        out.print(f"[green]vouched for[/] {_counted(names)}: {escape(words)}")
     for name, functions in stale.items():
-        out.print(f"[yellow]stale[/] {name}: changed since: {escape(', '.join(functions))}")
-    out.print(f"{count} records: {len(problems)} damaged or edited, {len(stale)} stale")
+        why = failed.get(name) or f"changed since: {_first(functions)}"
+        out.print(f"[yellow]stale[/] {name}: {escape(why)}")
+    rest = f"{len(stale)} stale, {len(vouched)} vouched for"
+    out.print(f"{count} records: {len(problems)} damaged or edited, {rest}")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -177,6 +187,23 @@ def _show_report(plan: "Plan", report: "Report", as_json: bool) -> None:
     done = len(plan.configs) - left
     out.print(f"{len(report.recorded)} runs recorded, {len(failed)} of them failed; ", end="")
     out.print(f"{done} of {len(plan.configs)} are there in {plan.store.folder}")
+
+
+def _alike(said: dict[str, str]) -> dict[str, list[str]]:
+    """Names by what is said of them."""
+    found: dict[str, list[str]] = {}
+    for name, words in said.items():
+        found.setdefault(words, []).append(name)
+    return found
+
+
+def _first(names: list[str], most: int = 4) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
+
+
+def _counted(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _data_state(name: str, folder: Path) -> dict[str, Any]:
