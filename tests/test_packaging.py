@@ -131,3 +131,13 @@ def test_imports_point_one_way(package: str) -> None:
     for file in sorted((ROOT / "lib/invex" / package).rglob("*.py")):
         wrong = imported_packages(file) - ALLOWED[package]
         assert not wrong, f"{file.relative_to(ROOT)} imports invex.{', invex.'.join(sorted(wrong))}"
+
+
+def test_without_the_book_the_command_names_the_extra_in_one_line() -> None:
+    code = BLOCK.format(absent=extras(), modules=["invex.command"]) + "invex.command.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", "import invex.command\n" + code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'invex[book]'" in done.stderr

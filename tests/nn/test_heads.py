@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from invex.analysis import certificates
 from invex.analysis.level_sets import level_before, minimum
-from invex.analysis.minimum import MinimumNotAttained
+from invex.analysis.level_sets.minimum import MinimumNotAttained
 from invex.nn.convex import ConvexNetwork
 from invex.nn.heads import ScaledTanh, StronglyConvex
 

@@ -139,7 +139,7 @@ def test_the_card_carries_the_runs_own_provenance(book: Book, chapter: Chapter, 
     assert (terms["Code"], terms["Device"]) == (origin["code"]["digest"], origin["device"])
 
 
-PANELS = '''
+PANELS = """
 from dataclasses import dataclass
 from invex.lab.records import Outcome
 
@@ -159,7 +159,7 @@ def reduced(config):
 def run(configs, *, device, folder, progress):
     for config in configs:
         yield config, Outcome({"curve": {"loss": [1.0]}}, {"x": 1.0}, {})
-'''
+"""
 
 
 def test_a_page_draws_the_largest_recorded_scale_panel_by_panel(
