@@ -61,7 +61,7 @@ def plane(points: pd.DataFrame, fields: Mapping[str, np.ndarray], window: tuple[
     """
     figure, panels = _panels(2, 3.5)
     for axes, (name, values) in zip(panels, fields.items(), strict=True):
-        grid = [np.linspace(*window[i : i + 2], len(values)) for i in (0, 2)]
+        grid = [np.linspace(window[i], window[i + 1], len(values)) for i in (0, 2)]
         colour = COLOURS[name]
         axes.contourf(*grid, values, levels=[-1e9, 0], colors=[colour], alpha=0.2)
         axes.contour(
@@ -81,11 +81,11 @@ def plane(points: pd.DataFrame, fields: Mapping[str, np.ndarray], window: tuple[
 
 
 def gaps(frame: pd.DataFrame) -> Figure:
-    """Distributions of the gap between chord and network over random segments; a gap below zero is a violation.
+    """Distributions of the gap between chord and network over random segments: below zero is a violation.
 
     Args:
-        frame: network, stage ("at the start", "after training"), kind ("constrained" or "control") and gap, the
-            height of the chord over the network as a share of the values' size.
+        frame: network, stage ("at the start", "after training"), kind ("constrained" or "control") and gap,
+            the height of the chord over the network as a share of the values' size.
     """
     figure, panels = _panels(2, 3.0, width=style.WIDE)
     titles = {"constrained": "constrained: four positivities, FICNN and PICNN", "control": "controls"}
@@ -114,6 +114,46 @@ def gaps(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def faults(points: pd.DataFrame, curves: pd.DataFrame) -> Figure:
+    """The notes' network as written and mended on two valleys (left), and its first layer on a convex target.
+
+    Args:
+        points: x, and the targets `valleys` and `vee`.
+        curves: x, "as written", "mended", "first layer constrained", "first layer free".
+    """
+    figure, panels = _panels(2, 3.0)
+    sides = {"valleys": ("as written", "mended"), "vee": ("first layer constrained", "first layer free")}
+    for axes, (target, names) in zip(panels, sides.items(), strict=True):
+        for name, colour in zip(names, (PLAIN, CONVEX), strict=True):
+            axes.plot(curves["x"], curves[name], color=colour, linewidth=2.0, label=name)
+        axes.plot(points["x"], points[target], "o", color=INK, markersize=5, markeredgecolor=GROUND, zorder=5)
+        axes.set(xlabel="$x$", ylabel="value", xlim=LINE_FRAME[:2])
+        axes.legend(loc="upper center")
+        axes.margins(y=0.12)
+    return figure
+
+
+def signs_by_kind(attacks: Mapping[str, pd.DataFrame], n: int = 500) -> pd.DataFrame:
+    """What an attack through each matrix achieved, those of one kind in a row: shares in per cent."""
+    rows = []
+    for network, found in attacks.items():
+        for kind, group in found.groupby(found["name"].map(_kind), sort=False):
+            share = 100 * group["violations"] / n
+            needs = "non-negative" if group["signed"].all() else "any"
+            rows.append((network, kind, group["weights"].sum(), needs, share.max(), share.min()))
+    columns = ["network", "matrices", "weights", "sign needed", "most violations (%)", "least (%)"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _kind(name: str) -> str:
+    """A matrix's kind in words."""
+    words = {
+        "(z)": "from layer to layer", "(y)": "from the input y", "(zu)": "factor on z", "(yu)": "factor on y",
+        "(u)": "from the x-path",
+    }  # fmt: skip
+    return next((text for key, text in words.items() if key in name), "on the x-path")
+
+
 _CONTROLS = {"a negative weight": TEAL, "projection left out": PLAIN, "tanh": METHOD_COLOURS["ICNN + skip"]}
 
 
@@ -124,7 +164,7 @@ def _name(axes: Axes, name: str, own: np.ndarray, share: np.ndarray, colour: str
 
 
 def gap_frame(checks: Mapping[tuple[str, str, str], Segments], keep: int = 400) -> pd.DataFrame:
-    """Columns network, stage, kind, gap: `keep` evenly spaced order statistics of each check's relative gaps."""
+    """Columns network, stage, kind, gap: `keep` evenly spaced order statistics of each check, relative."""
     rows = []
     for (network, stage, kind), found in checks.items():
         size = found.rounding / found.rounding.min()
@@ -150,7 +190,7 @@ def interactive(
     networks: Mapping[str, ConvexNetwork],
     frame: tuple[float, ...],
 ) -> dict[str, Any]:
-    """What `input-convex.js` needs: the points, the frame, and both networks' weights, from which it trains on.
+    """What `input-convex.js` needs: points, frame, and both networks' weights, from which it trains on.
 
     Args:
         kind: "line" (values are met) or "plane" (signs are met).
