@@ -46,6 +46,7 @@ chapter.figure("tiny-decay", draw, data=curves, records=runs, caption="It decays
 
 ```{code-cell} ipython3
 chapter.result("tiny-decay/final", runs.metrics().final.mean(), n=len(runs.metrics()))
+chapter.checks()
 ```
 """
 DATA = """
@@ -110,7 +111,7 @@ def test_its_figure_and_record_are_on_the_page(book: Path) -> None:
 
 def test_its_claim_is_on_the_page_with_its_verdict(book: Path) -> None:
     page = (book / "_build" / "html" / "part" / "tiny.html").read_text()
-    result = page[page.index('id="tiny-decay--final"') :].partition("</p>")[0]
+    result = page[page.index('id="tiny-decay--final"') :].partition("</tr>")[0]
     assert "1.15" in result
     assert "reproduced" in result
 

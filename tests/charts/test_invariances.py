@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from invex.analysis.pullback import level_curves, pointers
+from invex.analysis.level_sets.pullback import level_curves, pointers
 from invex.charts import invariances as charts
 from invex.charts.style import house
 

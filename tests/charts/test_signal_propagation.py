@@ -1,7 +1,7 @@
 """Drawings of the chapter on signal propagation: what is written in them can be read."""
 
 import pandas as pd
-from invex.analysis import signal_convolution
+from invex.analysis.signal import convolution as signal_convolution
 from invex.charts import signal_propagation as charts
 from invex.charts.style import house
 

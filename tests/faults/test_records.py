@@ -183,7 +183,7 @@ def test_a_corrupt_or_edited_record_stops_the_sweep_and_verify_names_it(tmp_path
         (["--only", "seed=x"], "no config with seed 'x'; there are 0, 1, 2"),
         (["--shard", "3/2"], "--shard '3/2' is not I/N"),
         (["--budget", "soon"], "--budget 'soon' is not a length of time"),
-        (["--profile", "recorded"], "no configs at profile 'recorded'; there are quick, paper"),
+        (["--profile", "recorded"], "no configs at profile 'recorded'; there are quick, reduced, paper"),
         (["--device", "tpu"], "no device 'tpu'; there are auto, cpu, cuda"),
     ],
 )

@@ -1,7 +1,7 @@
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -141,10 +141,3 @@ def test_an_edit_that_also_moves_the_hash_of_another_record_is_still_found(tmp_p
     (tmp_path / "other").mkdir()
     second.rename(tmp_path / "other" / second.name)
     assert "misnamed, it is learning/" in store.verify("other")[0]
-
-
-def test_stale_names_what_changed_since(tmp_path):
-    store, item = Store(tmp_path), made()
-    code = {"digest": "0", "module": "invex.data.images", "functions": {"invex.data.images.gone": "1"}}
-    store.put(replace(item, provenance=ORIGIN | {"code": code}))
-    assert store.stale() == {f"learning/{item.digest}": ["invex.data.images.gone (gone)"]}

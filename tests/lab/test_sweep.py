@@ -117,7 +117,7 @@ def test_the_slowest_run_of_this_hardware_and_profile_predicts_the_others(plan, 
 def test_stale_records_are_run_again_on_request_only(plan):
     sweep.sweep(plan)
     item = plan.store.get("fake_runs.steady", plan.configs[0])
-    code = item.provenance["code"] | {"digest": "another"}
+    code = item.provenance["code"] | {"digest": "another", "functions": {"fake_runs.steady.run": "another"}}
     plan.store.put(replace(item, provenance=item.provenance | {"code": code}))
     assert sweep.missing(plan) == []
     again = replace(plan, stale=True)
@@ -225,7 +225,7 @@ def test_unknown_experiments_and_profiles_are_refused(plan):
             experiments.find(name)
     with pytest.raises(Refused, match=r"no experiment 'invex\.lab\.config': the module has no Config"):
         experiments.find("invex.lab.config")
-    with pytest.raises(Refused, match="no configs at profile 'recorded'; there are quick, paper"):
+    with pytest.raises(Refused, match="no configs at profile 'recorded'; there are quick, reduced, paper"):
         plan.experiment.configs("recorded")
 
 

@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-from torch import nn
-
 from invex.nn import fit
+from torch import nn
 
 
 class Kept:

@@ -8,6 +8,7 @@ from invex.data import synthetic
 from invex.nn import vae
 from invex.nn.bijections import autoregressive_flow
 from invex.nn.convex import ConvexNetwork
+from invex.nn.posterior import encoder_outputs
 from invex.nn.vae import GenerativeModel, Schedule, Terms, objective, train
 from torch import nn
 
@@ -87,6 +88,87 @@ def test_equation_6_of_a_decoder_that_doubles_is_known():
 def test_equation_7_is_the_weighted_sum():
     one, two, three, four = torch.tensor([1.0, 2.0, 3.0, 4.0])
     assert objective(Terms(one, two, three, four), beta=10.0, gamma=100.0) == 433
+
+
+def test_equation_7_weights_of_the_likelihoods_are_those_of_the_released_image_model():
+    one, two, three, four = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    weighted = objective(Terms(one, two, three, four), 10.0, 100.0, input_weight=0.5, property_weight=50.0)
+    assert weighted == 0.5 + 100 + 430
+
+
+def test_a_property_that_is_not_known_has_no_part_and_leads_nowhere():
+    model, x = identity_model(sigma_z=1e-12), draws(6)
+    y = x[:, 0] + 0.3
+    y[2:] = math.nan
+    terms = model.terms(x, y, generator=torch.Generator())
+    known = model.terms(x[:2], y[:2], generator=torch.Generator())
+    torch.testing.assert_close(terms.property, known.property)
+    terms.property.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    assert model.terms(x, torch.full_like(y, math.nan)).property == 0
+
+
+class Shade:
+    """Of a picture only how bright it is counts, and what is encoded again is grey."""
+
+    def loss(self, decoded, x, log_sigma):
+        return (decoded.mean((1, 2)) - x.mean((1, 2))).square()
+
+    def observed(self, decoded):
+        return decoded.mean((1, 2), keepdim=True).expand_as(decoded)
+
+
+class Pictures(nn.Module):
+    def forward(self, z):
+        return z[:, :1, None].expand(-1, 3, 3) * torch.tensor([0.0, 1.0, 2.0])
+
+
+def test_an_observation_decides_the_likelihood_and_what_is_encoded_again():
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))
+    head = nn.Sequential(nn.Linear(2, 1), nn.Flatten(0))
+    model = GenerativeModel(encoder, Pictures(), head, observation=Shade(), sigma_z=1e-9)
+    x = torch.rand(5, 3, 3)
+    terms = model.terms(x, torch.zeros(5), codes=torch.ones(5, 2))
+    codes = model.encode(x)
+    expected = (codes[:, 0] - x.mean((1, 2))).square().mean()
+    torch.testing.assert_close(terms.input, expected)
+    grey = codes[:, :1, None].expand(-1, 3, 3)
+    own = (head(codes) - model.predict(grey)).square().mean()
+    drawn = (head(torch.ones(5, 2)) - model.predict(torch.ones(5, 3, 3))).square().mean()
+    torch.testing.assert_close(terms.cycle, own + drawn)
+
+
+def test_images_have_the_gaussian_likelihood_of_all_their_pixels():
+    model = GenerativeModel(nn.Flatten(), nn.Unflatten(1, (3, 3)), ConvexNetwork(9, (4,)), sigma_z=1e-9)
+    x = torch.rand(5, 3, 3)
+    density = torch.distributions.Normal(torch.tensor(0.0), 0.23).log_prob(torch.tensor(0.0))
+    torch.testing.assert_close(model.terms(x, torch.zeros(5)).input, -9 * density)
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "full"])
+def test_noise_and_codes_that_are_given_leave_nothing_to_chance(covariance):
+    torch.manual_seed(0)
+    encoder = nn.Linear(2, encoder_outputs(3, covariance))
+    model = GenerativeModel(encoder, nn.Linear(3, 2), ConvexNetwork(3, (8,)), covariance=covariance)
+    x, noise, codes = torch.rand(4, 2), torch.randn(4, 3), torch.rand(4, 3)
+    first, second = (model.terms(x, x[:, 0], noise=noise, codes=codes) for _ in range(2))
+    assert first == second
+    assert first != model.terms(x, x[:, 0], noise=noise + 1, codes=codes)
+    assert first.cycle != model.terms(x, x[:, 0], noise=noise, codes=codes + 1).cycle
+
+
+def test_an_unknown_covariance_is_refused():
+    with pytest.raises(ValueError, match="no covariance 'round'; there are isotropic, diagonal, full"):
+        GenerativeModel(nn.Identity(), nn.Identity(), nn.Identity(), covariance="round")
+
+
+def test_training_that_ran_away_says_so_in_its_curve():
+    x = synthetic.grid(12)
+    schedule = Schedule(epochs=3, batch=72, rate=1e-2)
+    curve = train(small_model(), x, torch.full((144,), 1e38) * synthetic.rosenbrock(x), schedule)
+    assert all(len(values) == 3 for values in curve.values())
+    assert not math.isfinite(curve["property"][0])
+    assert math.isnan(curve["property"][-1])
 
 
 def test_schedule_of_the_source_multiplies_beta_by_099_an_epoch():

@@ -21,7 +21,7 @@ TINY = '''"""A tiny bench, to look at the machinery.
 
 More words.
 """
-from invex.analysis.spherical import to_angles
+from invex.analysis.level_sets.spherical import to_angles
 
 def rows(full):
     yield {"bench": "tiny", "case": f"n=10 full={full}", "peer": "slow", "unit": "points/s", "error": 1e-9,

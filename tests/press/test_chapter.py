@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from invex.charts import style
 from invex.charts.style import INK, darken
 from invex.lab import costs
 from invex.lab.errors import Refused
@@ -116,7 +117,8 @@ def test_quick_is_said_in_the_picture_and_beside_it(book: Book, line: pd.DataFra
     assert found_badges(figure(quick, line)) == [QUICK_LABEL]
     drawn = (made / "quick" / "part" / "tiny" / "known2020-fig1" / "known2020-fig1.light.svg").read_text()
     assert QUICK_LABEL in drawn
-    assert "quick" in quick.result("known2020-fig1/slope", 0.5)._repr_html_()
+    quick.result("known2020-fig1/slope", 0.5)
+    assert "quick" in quick.checks()._repr_html_()
 
 
 def found_badges(shown: BeautifulSoup) -> list[str]:
@@ -146,30 +148,38 @@ def test_ids_on_a_page_are_unique(chapter: Chapter, line: pd.DataFrame) -> None:
     page += [
         chapter.figure(name, draw, data=line, alt="a", caption="c") for name in ("known2020-fig1", "own-cost")
     ]
-    page += [chapter.result("known2020-fig1/slope", 0.5), chapter.result("known2020-thm1/violations", 0)]
+    chapter.result("known2020-fig1/slope", 0.5)
+    chapter.result("known2020-thm1/violations", 0)
+    page.append(chapter.checks())
     ids = [tag["id"] for part in page for tag in soup(part).select("[id]")]
     assert len(ids) == len(set(ids))
     assert {"known2020-fig1", "known2020-tab1", "known2020-fig1--slope"} <= set(ids)
 
 
 def test_a_result_shows_value_interval_paper_and_verdict(chapter: Chapter, made: Path) -> None:
-    shown = chapter.result(
-        "known2020-fig1/slope", np.float32(0.4967), low=0.491, high=0.503, n=10, note="why"
-    )
-    text = " ".join(soup(shown).get_text().split())
-    assert text == "Slope: 0.497 [0.491, 0.503], n = 10 (paper 0.5 ± 0.02) reproduced"
+    chapter.result("known2020-fig1/slope", np.float32(0.4967), low=0.491, high=0.503, n=10, note="why")
+    row = soup(chapter.checks()).select_one("tr#known2020-fig1--slope")
+    cells = [" ".join(cell.get_text().split()) for cell in row.select("td")]
+    assert cells == ["Slope", "0.5 ± 0.02", "0.497 [0.491, 0.503], n = 10", "reproduced"]
+    assert row.select_one("a")["href"] == "../ledger.html#ledger-known2020-fig1"
+    assert not chapter.checks().text  # each result is shown once
     saved = json.loads((made / "recorded" / "part" / "tiny" / "results.json").read_text())
     assert saved["results"]["known2020-fig1/slope"]["n"] == 10
 
 
 def test_the_first_result_of_a_check_carries_its_number_and_address(chapter: Chapter) -> None:
-    first, again = (soup(chapter.result("known2020-thm1/violations", 0)) for _ in range(2))
+    shown = []
+    for _ in range(2):
+        chapter.result("known2020-thm1/violations", 0)
+        shown.append(soup(chapter.checks()))
+    first, again = shown
     assert first.select_one("a#known2020-thm1").get_text() == "Check 1.1"
-    assert not again.select("a")
+    assert not again.select("a.ix-number")
 
 
 def test_a_wrong_result_is_called_different(chapter: Chapter) -> None:
-    assert "differs" in soup(chapter.result("known2020-fig1/slope", 0.53)).get_text()
+    chapter.result("known2020-fig1/slope", 0.53)
+    assert "differs" in soup(chapter.checks()).get_text()
 
 
 def test_unknown_names_are_refused_with_those_that_exist(chapter: Chapter, line: pd.DataFrame) -> None:
@@ -216,3 +226,22 @@ def test_the_command_line_does_not_wait_for_matplotlib() -> None:
     code = "import sys, invex.press.cli; print({'matplotlib', 'torch', 'pandas'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_phone_has_a_drawing_of_its_own_where_the_chart_follows_the_width(
+    chapter: Chapter, line: pd.DataFrame, made: Path
+) -> None:
+    def follows() -> Figure:
+        drawn, panels = style.panels(2)
+        assert len(panels) == 2
+        return drawn
+
+    def keeps() -> Figure:
+        return plt.figure(figsize=(7.0, 3.0))
+
+    folder = made / "recorded" / "part" / "tiny" / "known2020-fig1"
+    for draw_it, own in ((follows, True), (keeps, False)):
+        shown = chapter.figure("known2020-fig1", draw_it, data=line, alt="a", caption="c")
+        assert bool(soup(shown).select("source")) == own
+        assert (folder / "known2020-fig1.narrow.dark.svg").exists() == own
+        assert "narrow" not in soup(shown).select_one(".ix-card").get_text()

@@ -5,9 +5,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from invex.lab import experiments, sweep
+from invex.lab import attestations, experiments, sweep
 from invex.lab.errors import Refused
 from invex.lab.records import Record, Store
+from invex.lab.replay import Task, replay
 from invex.press.book import Book
 from invex.press.chapter import Chapter
 from invex.press.records_view import Records
@@ -85,6 +86,29 @@ def test_a_changed_function_makes_the_figure_stale(
     several = show(chapter, replace(found, stale=("walk.curve", "walk.rate")))
     assert "stale: 2 functions changed since" in several.figcaption.get_text()
     assert "walk.curve, walk.rate" in several.select_one(".ix-card").get_text()
+
+
+def test_a_figure_of_records_that_a_replay_vouches_for_is_not_stale_and_its_card_says_so(
+    book: Book, chapter: Chapter, experiment: str, tmp_path: Path
+) -> None:
+    record(book, experiment, seeds=3)
+    source = tmp_path / experiment.split(".")[0] / "steady.py"
+    source.write_text(
+        source.read_text().replace("math.exp(-config.rate * step)", "math.exp(-step * config.rate)")
+    )
+    found, store = experiments.find(experiment), Store(book.records)
+    replay(Task(found, store, runs=2))
+    shown = show(chapter, chapter.records(experiment))
+    assert not shown.select(".ix-badge-stale")
+    words = "recorded by earlier code; 2 runs made again by today's are identical"
+    assert words in shown.select_one(".ix-card").get_text()
+    [path] = attestations.paths(store)
+    item = attestations.load(path)
+    worse = replace(item.runs[0], deviation=0.1, where="metric final: 2, recorded 1")
+    attestations.put(store, replace(item, runs=[worse]))
+    shown = show(chapter, chapter.records(experiment))
+    assert "stale: a run made again differs" in shown.figcaption.get_text()
+    assert "metric final: 2, recorded 1" in shown.select_one(".ix-card").get_text()
 
 
 def test_quick_runs_the_quick_configurations_and_stores_nothing(book: Book, experiment: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from invex.analysis import signal
-from invex.analysis.pullback import pointer_crossings
+from invex.analysis.level_sets.pullback import pointer_crossings
 from invex.nn.initialise import principled
 
 pytestmark = pytest.mark.browser

@@ -14,9 +14,9 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from invex.analysis.gradients import values_and_gradients
+from invex.analysis.level_sets.gradients import values_and_gradients
+from invex.analysis.level_sets.rays import Function, name_of
 from invex.analysis.modes import outside_inference
-from invex.analysis.rays import Function, name_of
 from invex.analysis.stationary import descend, hessians
 
 

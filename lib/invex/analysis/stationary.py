@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from invex.analysis.gradients import values_and_gradients
+from invex.analysis.level_sets.gradients import values_and_gradients
+from invex.analysis.level_sets.rays import Function
 from invex.analysis.modes import outside_inference
-from invex.analysis.rays import Function
 
 
 @outside_inference

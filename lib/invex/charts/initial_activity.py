@@ -28,7 +28,7 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
         titles: name of each data set as shown.
         chance: loss of guessing, drawn as a thin line.
     """
-    least = runs["active"][runs["active"] > 0].min()
+    least = min(runs["active"][runs["active"] > 0], default=1.0)
     none = 0.1 * least  # a place for zero on a log scale
     names, hidden = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
     methods = list(dict.fromkeys(runs["method"]))
@@ -42,8 +42,8 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
     for axes, name in zip(grid[0], names, strict=True):
         axes.set(xscale="log", title=titles[name])
         _shares(axes.xaxis, none, least)
-        low = runs["final_loss"][runs["dataset"] == name].min()
-        losses_axis(axes, min(0.7 * low, chance[name] / 10), 2 * chance[name])
+        ends = runs["final_loss"][runs["dataset"] == name].dropna()
+        losses_axis(axes, min([chance[name] / 10, *0.7 * ends]), 2 * chance[name])
         guessing_line(axes, chance[name])
     grid[0, 0].set_ylabel("loss of the last epoch (nats)")
     words = "active share of the last hidden layer before training"

@@ -13,7 +13,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from invex.analysis.pullback import Curves
+from invex.analysis.level_sets.pullback import Curves
 from invex.charts.style import CYCLE, INK, MUTED, WIDE, WIDTH
 
 BLUE, ORANGE = CYCLE[:2]
@@ -194,8 +194,8 @@ def choices(metrics: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
     The extremes are left out where every choice was run once.
     """
-    if metrics.empty:
-        return metrics
+    if metrics.empty or (metrics["failed"] != "").all():
+        return pd.DataFrame()
     runs = metrics[metrics["failed"] == ""].groupby("choice", sort=False)
     table = runs[list(names)].median().rename(columns=names)
     first, shown = next(iter(names.items()))

@@ -32,6 +32,8 @@ VARIED = {  # field -> how a name tells it, and its usual value
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with what differs from the plain configuration in the method's name: "ICNN + init (β = 0.5)"."""
+    if frame.empty:
+        return frame
     label = frame["method"]
     for field, (text, usual) in VARIED.items():
         label = label.where(frame[field] == usual, label + frame[field].map(text.format))
@@ -50,8 +52,8 @@ def quartiles(frame: pd.DataFrame, by: Sequence[str] = ("dataset", "hidden", "me
 
 def beside(varied: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
     """Rows of the usual runs on the data and at the depths of a variation, then the rows of that."""
-    if varied.empty:
-        return varied
+    if varied.empty or usual.empty:
+        return labelled(varied)
     return labelled(pd.concat([usual.merge(varied[["dataset", "hidden"]].drop_duplicates()), varied]))
 
 
@@ -126,15 +128,17 @@ def _whole(
     axes: Axes, summary: pd.DataFrame, colours: Mapping[str, str], chance: float, early: int,
     label: str = "guessing",
 ) -> None:  # fmt: skip
-    for method, curve in summary.groupby("method", sort=False):
-        _band(axes, curve, colours[str(method)], str(method))
     late = summary[summary["step"] > early] if summary["step"].max() > early else summary
     second_half = late[late["step"] >= late["step"].median()]
     tops = second_half.groupby("method", sort=False)["median"].max()  # a method may end above guessing
     seen = tops[tops < ABOVE * chance]
+    beyond = [str(method) for method in tops.index.difference(seen.index, sort=False)]
+    for method, curve in summary.groupby("method", sort=False):
+        # a label at the end of a line that leaves the panel would stand far outside the picture
+        _band(axes, curve, colours[str(method)], "_" if method in beyond else str(method))
     losses_axis(axes, min(0.8 * late["lower"].min(), chance / 10), max([1.8 * chance, *1.2 * seen]))
-    if beyond := [str(method) for method in tops.index.difference(seen.index, sort=False)]:
-        _note(axes, f"beyond: {', '.join(beyond)}", 0.94)
+    if beyond:
+        _note(axes, "beyond: " + ",\n".join(beyond), 0.94)
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     guessing_line(axes, chance, label)
 

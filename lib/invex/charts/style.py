@@ -20,9 +20,10 @@ from cycler import cycler
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-WIDTH, WIDE = 7.0, 9.4  # inches: the text column, and column and margin
+NARROW, WIDTH, WIDE = 3.7, 7.0, 9.4  # inches: a phone, the text column, and column and margin
 
 INK, MUTED, GRID, GROUND = "#22282f", "#5c6570", "#e3e6ea", "#fffffe"
 BLUE, VERMILION, PURPLE, TEAL, OCHRE, SLATE = "#0a6aac", "#b8460d", "#8a2fc9", "#00745a", "#836000", "#3a4048"
@@ -95,6 +96,43 @@ def house(width: float = WIDTH) -> Iterator[None]:
             plt.close("all")
 
 
+def width() -> float:
+    """Inches that the figure has: of a phone, the text column, or column and margin."""
+    return float(mpl.rcParams["figure.figsize"][0])
+
+
+def narrow() -> bool:
+    """Whether the figure is drawn for a phone, where panels stand below each other."""
+    return width() < 1.05 * NARROW
+
+
+def panels(
+    count: int, *, columns: int | None = None, height: float = 2.6, **subplots: Any
+) -> tuple[Figure, Any]:
+    """A figure of the present width with `count` panels, side by side; on a phone below each other.
+
+    Args:
+        count: of panels.
+        columns: of them in a row; default all. On a phone half as many, at least one.
+        height: of a row, in inches.
+        **subplots: to `matplotlib.pyplot.subplots`.
+
+    Returns:
+        The figure and its panels, a flat array of axes; a last row that is not full ends early.
+    """
+    import matplotlib.pyplot as plt
+
+    columns = columns or count
+    columns = max(columns // 2, 1) if narrow() and columns > 2 else 1 if narrow() else columns
+    columns = 1 if narrow() and columns * 1.7 > width() else columns
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(rows, columns, squeeze=False, figsize=(width(), height * rows), **subplots)
+    axes = grid.ravel()
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
 def label_ends(axes: Axes, *, gap: float = 1.15, pad: float = 5.0) -> None:
     """Label each labelled line at its right end, in its own colour, instead of a legend; call it last.
 
@@ -105,6 +143,8 @@ def label_ends(axes: Axes, *, gap: float = 1.15, pad: float = 5.0) -> None:
     figure.draw_without_rendering()  # settles the layout, on which the heights depend
     lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
     ends = [(np.asarray(line.get_xdata())[-1], np.asarray(line.get_ydata())[-1]) for line in lines]
+    low, high = sorted(axes.get_ylim())  # a label outside the panel would take the room of the panel
+    ends = [(across, min(max(up, low), high)) for across, up in ends]
     heights = [axes.transData.transform(end)[1] * 72 / figure.dpi for end in ends]
     for line, end, height, free in zip(lines, ends, heights, spread(heights, size * gap), strict=True):
         axes.annotate(

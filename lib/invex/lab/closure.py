@@ -110,7 +110,7 @@ def _mentions(tree: ast.AST, imports: dict[str, Name], scope: tuple[str, ...]) -
         if parts and parts[0] in near:
             module, name = near[parts[0]]
             rest = [name, *parts[1:]] if name else list(parts[1:])
-            while rest and _path(f"{module}.{rest[0]}") and not defines(module, rest[0]):
+            while rest and _path(f"{module}.{rest[0]}") and _definition(module, rest[0]) is None:
                 module = f"{module}.{rest.pop(0)}"
             if rest and _within(module, scope):
                 yield module, rest[0]

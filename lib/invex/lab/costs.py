@@ -44,7 +44,8 @@ def experiments_cost(store: Store) -> list[dict[str, Any]]:
     A run is taken to last as long as those recorded that differ in the seed only; the others are counted as
     not measured.
     """
-    return [_experiment(store, name, profile) for name in experiments.names() for profile in RECORDABLE]
+    rows = [_experiment(store, name, profile) for name in experiments.names() for profile in RECORDABLE]
+    return [row for row in rows if row["runs"]]
 
 
 def stated(store: Store, chapter: str, names: Sequence[str]) -> str:

@@ -11,6 +11,17 @@ class Failed(Exception):  # noqa: N818 - named after the finding
     """What was asked cannot be done as things stand; the message says why and names the file."""
 
 
+WAY_OUT = "restore the file, or delete it and record its run again"
+
+
+class CorruptRecord(Failed):
+    """A record's file cannot be read, or does not hash to what it says; the message names it."""
+
+
+class RecordNotWritten(Failed):
+    """A record could not be written (a full disk, say); nothing of it is left behind."""
+
+
 def one_of(there: Iterable[str], what: str, name: str) -> str:
     """Return the name if it is among those there are.
 

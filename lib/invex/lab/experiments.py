@@ -4,6 +4,7 @@ import importlib
 import typing
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,12 @@ LIBRARY = "invex.experiments."
 
 @dataclass(frozen=True)
 class Experiment:
-    """A module with `Config`, `configs(profile)`, `run(configs, ...)` and perhaps `batch_key(config)`."""
+    """A module with `Config`, `configs(profile)`, `run(configs, ...)`.
+
+    It may have `batch_key(config)`, of runs that are computed together, and `reduced(config)`, the words that
+    say what its configs of the profile ``reduced`` have less of. A `run` with a parameter `keeper` is given a
+    function from a config to its `invex.lab.checkpoints.Checkpoint`.
+    """
 
     name: str
     module: ModuleType
@@ -30,12 +36,24 @@ class Experiment:
         return code_digest(self.module.__name__)
 
     def configs(self, profile: str) -> list[Any]:
-        """Its configs, the most valuable first.
+        """Its configs, the most valuable first; none at ``reduced`` where it says nothing of what is reduced.
 
         Raises:
             Refused: nothing is recorded at that profile.
         """
-        return list(self.module.configs(one_of(RECORDABLE, "configs at profile", profile)))
+        known = one_of(RECORDABLE, "configs at profile", profile)
+        if known == "reduced" and not hasattr(self.module, "reduced"):
+            return []
+        return list(self.module.configs(known))
+
+    def reduced(self, config: Any) -> str:
+        """What a config of the profile ``reduced`` has less of, in words."""
+        return str(self.module.reduced(config))
+
+    @property
+    def continues(self) -> bool:
+        """Whether its `run` takes a keeper, so that a run goes on where an earlier sitting ended."""
+        return "keeper" in signature(self.module.run).parameters
 
     def batches(self, configs: Sequence[Any]) -> list[list[Any]]:
         """The configs in groups that one call of `run` may be given together."""

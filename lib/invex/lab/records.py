@@ -10,27 +10,17 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from invex.lab.closure import changed, code_digest
+from invex.lab import tensorfile
 from invex.lab.config import as_dict, digest, dumps, sha256
-from invex.lab.errors import Failed
+from invex.lab.errors import WAY_OUT, CorruptRecord, RecordNotWritten
 
 Tables = Mapping[str, Mapping[str, Any]]
-WAY_OUT = "restore the file, or delete it and record its run again"
-
-
-class CorruptRecord(Failed):
-    """A record's file cannot be read, or does not hash to what it says; the message names it."""
-
-
-class RecordNotWritten(Failed):
-    """A record could not be written (a full disk, say); nothing of it is left behind."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +32,21 @@ class Outcome:
         metrics: name -> a number or a text.
         data: data set -> digest, with the remark on a subset where it is one.
         failed: None, or why the run's numbers are not to be used ("loss not finite at step 120").
+        tensors: name -> tensor, what is no table (images, small weights): one safetensors file beside the
+            record, at most 3 MB.
 
     Raises:
-        ValueError: the columns of a table differ in length.
+        ValueError: the columns of a table differ in length, or the tensors are too large.
     """
 
     tables: Tables
     metrics: Mapping[str, float | int | str]
     data: Mapping[str, str]
     failed: str | None = None
+    tensors: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        tensorfile.check_size(self.tensors)
         for name, table in self.tables.items():
             if len(lengths := {len(values) for values in table.values()}) > 1:
                 raise ValueError(f"table {name}: columns of {sorted(lengths)} rows")
@@ -70,10 +64,26 @@ class Record:
     metrics: dict[str, float | int | str | None]
     failed: str | None
     provenance: dict[str, Any]
+    attached: dict[str, Any] = field(default_factory=dict)
+    blob: bytes = field(default=b"", repr=False, compare=False)
+    place: Path | None = field(default=None, repr=False, compare=False)
+
+    def tensors(self) -> dict[str, Any]:
+        """The tensors beside the record, on the CPU; none where it has no such file.
+
+        Raises:
+            CorruptRecord: the file is missing, damaged or another one.
+        """
+        if not self.attached:
+            return {}
+        beside = self.place and self.place.with_suffix(tensorfile.SUFFIX)
+        return tensorfile.decode(self.blob or tensorfile.read(beside, self.attached["sha256"]))
 
     def text(self) -> str:
         """The file's text: one key a line, and the SHA-256 over the canonical JSON of all other keys."""
-        content = asdict(self)
+        content = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("blob", "place")}
+        if not self.attached:
+            del content["attached"]
         content["sha256"] = sha256(dumps(content))
         return "{\n" + ",\n".join(f"{dumps(key)}:{dumps(content[key])}" for key in content) + "\n}\n"
 
@@ -87,7 +97,10 @@ def record(experiment: str, config: Any, profile: str, outcome: Outcome, origin:
     metrics = {name: _plain(value) for name, value in outcome.metrics.items()}
     failed = outcome.failed or _not_finite(tables, metrics)
     origin = origin | {"data": outcome.data}
-    return Record(experiment, as_dict(config), digest(config), profile, tables, metrics, failed, origin)
+    blob = tensorfile.encode(outcome.tensors)
+    attached = {"sha256": tensorfile.digest(blob), "names": sorted(outcome.tensors)} if blob else {}
+    named = experiment, as_dict(config), digest(config), profile
+    return Record(*named, tables, metrics, failed, origin, attached, blob)
 
 
 class Store:
@@ -125,14 +138,19 @@ class Store:
         return found if all(asked.get(name) == value for name, value in found.config.items()) else None
 
     def put(self, item: Record) -> Path:
-        """Write a record: to a temporary file in its folder's `.work`, synced, then moved into place.
+        """Write a record, and its tensors: to temporary files in its folder's `.work`, synced, then moved.
 
         Raises:
-            RecordNotWritten: the system refused, for want of space or of rights.
+            RecordNotWritten: the system refused, for want of space or of rights, or the tensors of all
+                records would be over their limit.
         """
-        path = self.path(item.experiment, item.digest)
+        path, work = self.path(item.experiment, item.digest), self.work(item.experiment)
         try:
-            _write(path, self.work(item.experiment), item.text())
+            if item.blob:  # first, as a record without its file would be damaged
+                beside = path.with_suffix(tensorfile.SUFFIX)
+                tensorfile.check_room(self.folder, beside, len(item.blob))
+                write(beside, work, item.blob)
+            write(path, work, item.text().encode())
         except OSError as error:
             raise RecordNotWritten(f"cannot write {path}: {error.strerror or error}") from error
         return path
@@ -155,25 +173,17 @@ class Store:
             with suppress(CorruptRecord):
                 yield read(path)
 
-    def stale(self, experiment: str = "*") -> dict[str, list[str]]:
-        """Readable records that other code than today's made: "experiment/digest" -> what changed since."""
-        found = {}
-        today = cache(_today)
-        for item in self.readable(experiment):
-            code = item.provenance["code"]
-            if names := changed(code["functions"], today(code["module"])):
-                found[f"{item.experiment}/{item.digest}"] = names
-        return found
-
     def verify(self, experiment: str = "*") -> list[str]:
         """What is wrong with the files, a sentence each; empty where every record hashes to what it says."""
         problems = []
         for path in self.paths(experiment):
             try:
-                read(path)
+                found = read(path)
+                if found.attached:
+                    tensorfile.read(path.with_suffix(tensorfile.SUFFIX), found.attached["sha256"])
             except CorruptRecord as error:
                 problems.append(str(error))
-        return problems
+        return problems + tensorfile.strays(self.folder, experiment)
 
 
 def read(path: Path) -> Record:
@@ -185,7 +195,7 @@ def read(path: Path) -> Record:
     try:
         content = json.loads(path.read_text("utf-8"))
         seal = content.pop("sha256")
-        found = Record(**content)
+        found = Record(**content, place=path)
         sealed = sha256(dumps(content))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         why = f"not a readable record ({type(error).__name__}: {error})"
@@ -198,18 +208,12 @@ def read(path: Path) -> Record:
     return found
 
 
-def _today(module: str) -> dict[str, str]:
-    """Definitions that an experiment depends on today: none where it is gone."""
-    with suppress(LookupError):
-        return code_digest(module).functions
-    return {}
-
-
-def _write(path: Path, work: Path, text: str) -> None:
+def write(path: Path, work: Path, content: bytes) -> None:
+    """Write a file whole or not at all, by way of a folder on the same disk."""
     with tempfile.TemporaryDirectory(dir=work, prefix=f"{path.stem}-", suffix=".tmp") as folder:
         whole = Path(folder) / path.name
-        with whole.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with whole.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(whole, path)

@@ -39,8 +39,8 @@ class Moment:
     """Where training stands when the loss is asked.
 
     Attributes:
-        share: of all updates that are done, in [0, 1); a scalar on the device, so that a captured step sees it
-            change.
+        share: of all updates that are done, in [0, 1); a scalar on the device, so that a captured step
+            sees it change.
         epoch, step: counted from 0; a captured step sees those of its capture.
         generator: of the device, from which the loss draws its noise.
     """

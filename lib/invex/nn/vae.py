@@ -1,17 +1,21 @@
-"""The generalised input-convex model: an encoder, its inverse as decoder, and a convex property head.
+"""Generative models with a property: an encoder, a decoder and a property head, trained as one.
 
-Nesterov, Torres, Nagy-Huber, Parbhoo & Roth (2022), Sec. 4, Eq. 5-7.
+Nesterov, Torres, Nagy-Huber, Parbhoo & Roth (2022), Sec. 4, Eq. 5-7. One class serves a bijection of the
+plane, images and molecules: what differs is how the encoder's output is read as a posterior
+(`invex.nn.posterior`), how the decoder's is held against x (`Observation`), and the networks themselves.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from invex.nn.convex import ConvexNetwork
+from invex.nn.fit import Moment, fit
+from invex.nn.posterior import COVARIANCES, Posterior, read_posterior
 
 
 class Inverse(nn.Module):
@@ -26,6 +30,28 @@ class Inverse(nn.Module):
         return self.bijection.inverse(z)
 
 
+class Observation(Protocol):
+    """How a decoder's output stands for x: its likelihood, and the x that the encoder is given again."""
+
+    def loss(self, decoded: Tensor, x: Tensor, log_sigma: Tensor) -> Tensor:
+        """-log p(x|z) of each point, (n,)."""
+
+    def observed(self, decoded: Tensor) -> Tensor:
+        """What is encoded again in the cycle (Eq. 6), of the shape of x; gradients pass through it."""
+
+
+class Gaussian:
+    """x ~ N(decoded, sigma_x^2 I), for x of any shape (n, ...); its mean is encoded again."""
+
+    def loss(self, decoded: Tensor, x: Tensor, log_sigma: Tensor) -> Tensor:
+        """-log p(x|z) of each point, (n,)."""
+        return _gaussian(x - decoded, log_sigma).flatten(1).sum(-1)
+
+    def observed(self, decoded: Tensor) -> Tensor:
+        """The mean itself."""
+        return decoded
+
+
 class Terms(NamedTuple):
     """The parts of the objective, means over the batch (scalars)."""
 
@@ -36,13 +62,18 @@ class Terms(NamedTuple):
 
 
 class GenerativeModel(nn.Module):
-    """z ~ N(encoder(x), sigma_z^2 I), x ~ N(decoder(z), sigma_x^2 I), y ~ N(head(z), sigma_y^2) (Sec. 4).
+    """z ~ q(z|x), x ~ p(x|decoder(z)), y ~ N(head(z), sigma_y^2) (Sec. 4).
 
     Args:
-        encoder: x (n, d) -> latent mean (n, k).
-        decoder: latent (n, k) -> x (n, d); ``Inverse(encoder)`` for a bijective encoder (`bijective`).
+        encoder: x (n, ...) -> (n, `posterior.encoder_outputs`); where isotropic that is the mean, (n, k).
+        decoder: latent (n, k) -> what `observation` reads; ``Inverse(encoder)`` for a bijection.
         head: latent (n, k) -> property (n,).
+        covariance: one of `COVARIANCES`; "isotropic" is sigma_z^2 I, the others are the encoder's.
+        observation: the likelihood of x; default `Gaussian`.
         sigma_x, sigma_y, sigma_z: starting values of the three trainable scales.
+
+    Raises:
+        ValueError: an unknown covariance.
     """
 
     def __init__(
@@ -51,12 +82,17 @@ class GenerativeModel(nn.Module):
         decoder: nn.Module,
         head: nn.Module,
         *,
+        covariance: str = "isotropic",
+        observation: Observation | None = None,
         sigma_x: float = 0.23,
         sigma_y: float = 0.3,
         sigma_z: float = 0.05,
     ) -> None:
         super().__init__()
+        if covariance not in COVARIANCES:
+            raise ValueError(f"no covariance {covariance!r}; there are {', '.join(COVARIANCES)}")
         self.encoder, self.decoder, self.head = encoder, decoder, head
+        self.covariance, self.observation = covariance, observation or Gaussian()
         self.log_sigma = nn.Parameter(torch.tensor([sigma_x, sigma_y, sigma_z]).log())
 
     @classmethod
@@ -64,41 +100,83 @@ class GenerativeModel(nn.Module):
         """The model of Sec. 3.4: mu_z = h, mu_x = h^-1, mu_y = f."""
         return cls(bijection, Inverse(bijection), head, **sigmas)
 
+    def posterior(self, x: Tensor) -> Posterior:
+        """q(z|x) of a batch."""
+        return read_posterior(self.encoder(x), self.covariance, self.log_sigma[2])
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latent means (n, k)."""
+        return self.posterior(x).mean
+
     def predict(self, x: Tensor) -> Tensor:
         """The property F(x) = f(h(x)), of shape (n,)."""
-        return self.head(self.encoder(x))
+        return self.head(self.encode(x))
 
     def terms(
-        self, x: Tensor, y: Tensor, *, cycle: bool = True, generator: torch.Generator | None = None
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        cycle: bool = True,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        codes: Tensor | None = None,
     ) -> Terms:
         """Negative log-likelihoods of x and y, KL divergence (Eq. 5) and cycle term (Eq. 6) of a batch.
 
-        The codes drawn for the cycle's second part are uniform on [-2, 2]^k; the source gives no range.
+        Args:
+            x: (n, ...) inputs.
+            y: (n,) properties; where one is NaN it is not known, and has no part in the second term.
+            cycle: whether to compute the last term, which costs two more rounds; else it is 0.
+            generator: of the noise, and after it of the codes, where these are not given.
+            noise: (n, k) standard normal.
+            codes: (n, k) for the cycle's second part; by default uniform on [-2, 2]^k, as the source gives
+                no range.
         """
-        mean = self.encoder(x)
-        log_x, log_y, log_z = self.log_sigma.unbind()
-        z = mean + log_z.exp() * _normal_like(mean, generator)
+        found = self.posterior(x)
+        log_x, log_y, _ = self.log_sigma.unbind()
+        z = found.draw(_normal_like(found.mean, generator) if noise is None else noise)
         decoded, property_ = self.decoder(z), self.head(z)
-        divergence = 0.5 * (mean.square() + (2 * log_z).exp() - 1 - 2 * log_z).sum(-1).mean()
+        around = found.mean.new_zeros(())
+        if cycle:
+            codes = _uniform_like(found.mean, generator) if codes is None else codes
+            around = self._cycle(decoded, property_, codes)
         return Terms(
-            _gaussian(x - decoded, log_x).sum(-1).mean(),
-            _gaussian(y - property_, log_y).mean(),
-            divergence,
-            self._cycle(decoded, property_, mean, generator) if cycle else mean.new_zeros(()),
+            self.observation.loss(decoded, x, log_x).mean(),
+            _known_mean(y, property_, log_y),
+            found.divergence().mean(),
+            around,
         )
 
-    def _cycle(
-        self, decoded: Tensor, property_: Tensor, mean: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
+    def cycled(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Property of codes (n, k), before and after the round z -> x -> z' -> y', (n,) each (Sec. 4.1)."""
+        return self.head(z), self.predict(self.observation.observed(self.decoder(z)))
+
+    def _cycle(self, decoded: Tensor, property_: Tensor, codes: Tensor) -> Tensor:
         """Eq. 6: the property before and after one more round x -> z -> y; zero for an exact inverse."""
-        drawn = 4 * torch.rand(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype) - 2
-        again = (self.head(drawn) - self.predict(self.decoder(drawn))).square().mean()
-        return (property_ - self.predict(decoded)).square().mean() + again
+        before, after = self.cycled(codes)
+        again = (before - after).square().mean()
+        return (property_ - self.predict(self.observation.observed(decoded))).square().mean() + again
 
 
-def objective(terms: Terms, beta: float | Tensor, gamma: float) -> Tensor:
-    """L = L_VAE + gamma L_cycle (Eq. 5 and 7), a scalar."""
-    return terms.input + terms.property + beta * terms.divergence + gamma * terms.cycle
+def objective(
+    terms: Terms,
+    beta: float | Tensor,
+    gamma: float,
+    *,
+    input_weight: float = 1.0,
+    property_weight: float = 1.0,
+) -> Tensor:
+    """L = L_VAE + gamma L_cycle (Eq. 5 and 7), a scalar; the two likelihoods may be weighted."""
+    likelihood = input_weight * terms.input + property_weight * terms.property
+    return likelihood + beta * terms.divergence + gamma * terms.cycle
+
+
+def _known_mean(y: Tensor, property_: Tensor, log_sigma: Tensor) -> Tensor:
+    """Mean negative log-likelihood of those properties that are known, 0 where none is."""
+    known = ~y.isnan()
+    each = _gaussian(torch.where(known, y - property_, 0.0), log_sigma)
+    return (each * known).sum() / known.sum().clamp_min(1)
 
 
 def _gaussian(residual: Tensor, log_sigma: Tensor) -> Tensor:
@@ -108,6 +186,11 @@ def _gaussian(residual: Tensor, log_sigma: Tensor) -> Tensor:
 
 def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+
+
+def _uniform_like(x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Uniform on [-2, 2]^k."""
+    return 4 * torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) - 2
 
 
 @dataclass(frozen=True)
@@ -155,47 +238,37 @@ def train(
     schedule: Schedule,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, list[float]]:
-    """Minimise Eq. 7 over the points x (n, d) with properties y (n,), in place, on their device.
+    """Minimise Eq. 7 over the points x (n, ...) with properties y (n,), in place, on their device.
 
-    Permutations are drawn on the device and nothing is read back before the end. Returns the mean of each
-    term in every epoch.
+    Returns the mean of each term in every epoch; NaN from the epoch on in which the loss was not finite, as
+    training stops there.
     """
-    generator = torch.Generator(x.device).manual_seed(schedule.seed)
+
+    def loss(batch: tuple[Tensor, ...], moment: Moment) -> dict[str, Tensor]:
+        terms = model.terms(*batch, cycle=schedule.gamma > 0, generator=moment.generator)
+        beta = schedule.rate_and_beta(moment.epoch)[1]
+        return {"loss": objective(terms, beta, schedule.gamma), **terms._asdict()}
+
+    def rate(share: float) -> float:
+        return schedule.rate_and_beta(math.floor(share * schedule.epochs + 1e-6))[0]
+
     networks = [parameter for parameter in model.parameters() if parameter is not model.log_sigma]
-    optimiser = torch.optim.Adam([{"params": networks}, {"params": [model.log_sigma]}], fused=True)
-    curve = []
-    for epoch in range(schedule.epochs):
-        rate, beta = schedule.rate_and_beta(epoch)
-        for group, factor in zip(optimiser.param_groups, (1.0, schedule.scale_rate), strict=True):
-            group["lr"] = factor * rate
-        curve.append(_epoch(model, x, y, optimiser, schedule, beta, generator))
-        progress(f"epoch {epoch + 1}/{schedule.epochs}")
-    rows = torch.stack(curve).cpu()
-    return {name: rows[:, i].tolist() for i, name in enumerate(Terms._fields)}
-
-
-def _epoch(
-    model: GenerativeModel,
-    x: Tensor,
-    y: Tensor,
-    optimiser: torch.optim.Optimizer,
-    schedule: Schedule,
-    beta: float,
-    generator: torch.Generator,
-) -> Tensor:
-    """One pass over the data; the mean of each term."""
-    batches = torch.randperm(len(x), generator=generator, device=x.device).split(schedule.batch)
-    total = x.new_zeros(len(Terms._fields))
-    for index in batches:
-        terms = model.terms(x[index], y[index], cycle=schedule.gamma > 0, generator=generator)
-        optimiser.zero_grad(set_to_none=True)
-        objective(terms, beta, schedule.gamma).backward()
-        if schedule.clip < math.inf:
-            nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        optimiser.step()
-        project(model)
-        total += torch.stack(terms).detach()
-    return total / len(batches)
+    groups = [{"params": [model.log_sigma], "lr": schedule.scale_rate}, {"params": networks, "lr": 1.0}]
+    done = fit(
+        model,
+        loss,
+        (x, y),
+        torch.optim.Adam(groups, fused=True),
+        epochs=schedule.epochs,
+        batch=schedule.batch,
+        seed=schedule.seed,
+        schedule=rate,
+        clip=schedule.clip,
+        after_step=lambda: project(model),
+        progress=progress,
+    )
+    lost = [math.nan] * (schedule.epochs - len(done.curve["loss"]))
+    return {name: done.curve[name] + lost for name in Terms._fields}
 
 
 def project(model: nn.Module) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+TIGHT: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04}
+
+
 @dataclass(frozen=True)
 class Manifest:
     """All that the page, the gallery and a reader's program need to know of an artefact."""
@@ -36,8 +39,10 @@ class Manifest:
     sources: list[str] = field(default_factory=list)
     partial: str = ""
     stale: list[str] = field(default_factory=list)
+    differs: str = ""
     placeholder: bool = False
     size: list[int] = field(default_factory=list)  # CSS pixels: width, height
+    narrow: list[int] = field(default_factory=list)  # likewise, of the drawing for a phone; empty: none
     provenance: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)  # name -> SHA-256
 
@@ -81,25 +86,49 @@ def save_figure(figure: Figure, folder: Path, name: str, *, quick: bool) -> list
 
     A quick figure carries `QUICK_LABEL` in the picture itself, where no copy of it can lose it.
     """
+    size = _save_svg(figure, folder, name, quick)
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None}, facecolor="white", **TIGHT)
+    undated = {"CreationDate": None, "Producer": None, "Creator": None}
+    figure.savefig(folder / f"{name}.pdf", metadata=undated, facecolor="white", **TIGHT)
+    return size
+
+
+def save_narrow(figure: Figure, folder: Path, name: str, *, quick: bool) -> list[int]:
+    """Write ``name.narrow.{light,dark}.svg`` of a figure drawn for a phone; return its size in CSS pixels.
+
+    A chart that keeps a width of its own has no such drawing: the page shows the wide one, and the size is
+    empty.
+    """
+    from invex.charts import style
+
+    if figure.get_size_inches()[0] > 1.05 * style.NARROW:
+        return []
+    return _save_svg(figure, folder, f"{name}.narrow", quick)
+
+
+def _save_svg(figure: Figure, folder: Path, name: str, quick: bool) -> list[int]:
     from invex.charts import style
 
     if quick:
-        figure.draw_without_rendering()
-        box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()  # both in inches
-        # below: a legend above the panels would follow the upper edge of the picture into it
-        place = {"x": box.x0 / width, "y": (box.y0 - 0.06) / height, "va": "top"}
-        figure.text(**place, s=QUICK_LABEL, fontsize="small", style="italic", color=style.MUTED)
+        _label(figure)
     text = io.StringIO()
-    tight: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.04}
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, **tight)
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, **TIGHT)
     svg = _shorten(text.getvalue())
     (folder / f"{name}.light.svg").write_text(svg, encoding="utf-8")
     (folder / f"{name}.dark.svg").write_text(style.darken(svg), encoding="utf-8")
-    figure.savefig(folder / f"{name}.png", metadata={"Software": None}, facecolor="white", **tight)
-    undated = {"CreationDate": None, "Producer": None, "Creator": None}
-    figure.savefig(folder / f"{name}.pdf", metadata=undated, facecolor="white", **tight)
     sizes = re.findall(r'(?:width|height)="([\d.]+)pt"', svg[: svg.index("viewBox")])
     return [round(float(points) * 4 / 3) for points in sizes]
+
+
+def _label(figure: Figure) -> None:
+    """Say in the picture that it is a quick one: below, as a legend above would follow the edge into it."""
+    from invex.charts import style
+
+    figure.draw_without_rendering()
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()  # both in inches
+    text = QUICK_LABEL if width > style.NARROW else QUICK_LABEL.replace(", not", ",\nnot")
+    place = {"x": box.x0 / width, "y": (box.y0 - 0.06) / height, "va": "top"}
+    figure.text(**place, s=text, fontsize="small", style="italic", color=style.MUTED)
 
 
 def _shorten(svg: str) -> str:

@@ -53,7 +53,11 @@ def interactive(element: Interactive, static: str, name: str, prefix: str) -> st
 def artefact(manifest: Manifest, body: str, bibtex: str, address: str, *, wide: bool = False) -> Html:
     """Return the whole under its permanent anchor: body, caption, and the card, which a placeholder lacks."""
     names = sorted(manifest.files, key=lambda name: (not name.endswith(".csv"), name))
-    endings = [name.removeprefix(manifest.id) for name in names if not name.endswith((".dark.svg", ".bib"))]
+    endings = [
+        name.removeprefix(manifest.id)
+        for name in names
+        if not name.endswith((".dark.svg", ".bib", ".narrow.light.svg"))
+    ]
     links = [(ending, _file_label(ending)) for ending in endings]
     return Html(html("card", "artefact", manifest, body, bibtex, address, wide, links))
 

@@ -53,6 +53,8 @@ class Chapter:
         self._root = "../" * name.count("/")
         self.device = provenance.resolve(device)  # by torch's name
         made_on = {"profile": profile, "device": provenance.hardware(self.device)}
+        self._unseen: list[str] = []  # claims with a result that no table of checks shows yet
+        self._seen: set[str] = set()  # artefacts that such a table has shown
         self._shown: dict[str, Any] = {"chapter": name, **made_on, "artefacts": {}, "results": {}}
 
     def header(self) -> Html:
@@ -80,7 +82,8 @@ class Chapter:
 
         Args:
             id: of an artefact declared beside the chapter; permanent, it is the figure's address.
-            draw: called without arguments; returns a matplotlib figure.
+            draw: called without arguments, once for a wide page and once for a phone; returns a matplotlib
+                figure of the width that `style.width` says.
             data: what is drawn, a frame or named frames, offered as CSV.
             alt: the finding in words, for those who do not see it; a function is called after `draw`.
             caption: the finding first, then the set-up; a function is called after `draw`.
@@ -93,9 +96,11 @@ class Chapter:
         if manifest.placeholder:
             return self._missing(manifest, records)
         folder = self._folder / id
+        with style.house(style.NARROW):  # first, as a caption may be that of the drawing done last
+            narrow = files.save_narrow(draw(), folder, id, quick=self.quick)
         with style.house(style.WIDE if wide else style.WIDTH):
             size = files.save_figure(draw(), folder, id, quick=self.quick)
-        manifest = replace(manifest, caption=_text(caption), alt=_text(alt), size=size)
+        manifest = replace(manifest, caption=_text(caption), alt=_text(alt), size=size, narrow=narrow)
         if not self._in_book:
             return self._keep(manifest, data, card.embedded(manifest, folder))
         body = html("card", "picture", manifest, self._address(id))
@@ -130,8 +135,8 @@ class Chapter:
         n: int | None = None,
         extremes: bool = False,
         note: str | None = None,
-    ) -> Html:
-        """Register a measured value for a claim, and show it beside the paper's with its verdict.
+    ) -> None:
+        """Register a measured value for a claim; `checks` shows it beside the paper's with its verdict.
 
         Args:
             claim_id: of a claim declared beside the chapter.
@@ -142,18 +147,30 @@ class Chapter:
             extremes: whether low and high are those of the repetitions instead, on which no verdict depends.
             note: the cause, where it differs.
         """
-        claim = self._data.claims[one_of(self._data.claims, "claim", claim_id)]
+        one_of(self._data.claims, "claim", claim_id)
         measured = {"value": value, "low": low, "high": high, "n": n, "extremes": extremes, "note": note}
-        result = files.plain(measured)
-        known = self._data.artefacts[claim.artefact]
-        before = {self._data.claims[name].artefact for name in self._shown["results"]}
-        number = known.label if known.kind == "claim" and known.id not in before else ""
-        self._shown["results"][claim_id] = result
+        self._shown["results"][claim_id] = files.plain(measured)
+        self._unseen.append(claim_id)
         self._save()
-        verdict = ledger.check(claim, result, self.profile).verdict
-        return Html(
-            html("card", "result", claim, result, verdict, claim.side(own=not self._data.work), number)
-        )
+
+    def checks(self) -> Html:
+        """Show the results registered since the last call as one small table: what, source, here, verdict."""
+        rows = [self._row(claim_id) for claim_id in dict.fromkeys(self._unseen)]
+        self._seen |= {self._data.claims[claim_id].artefact for claim_id in self._unseen}
+        self._unseen.clear()
+        return Html(html("card", "checks", rows, self._root) if rows else "")
+
+    def _row(self, claim_id: str) -> dict[str, Any]:
+        """Return a row of `checks`; the first of a check has its number, which is its address."""
+        claim, result = self._data.claims[claim_id], self._shown["results"][claim_id]
+        known = self._data.artefacts[claim.artefact]
+        first = claim_id == next(n for n in self._unseen if self._data.claims[n].artefact == known.id)
+        numbered = known.kind == "claim" and known.id not in self._seen and first
+        return {
+            "claim": claim, "result": result, "side": claim.side(own=not self._data.work),
+            "verdict": ledger.check(claim, result, self.profile).verdict,
+            "number": known.label if numbered else "",
+        }  # fmt: skip
 
     def glue(self, name: str, value: Any, fmt: str = "{:.3g}") -> None:
         """Keep a computed value for the prose, where ``{glue:text}`` with this name writes it."""
@@ -164,17 +181,19 @@ class Chapter:
         metadata = {"scrapbook": {"name": name, "mime_prefix": kind}}
         publish_display_data({f"{kind}text/plain": f"'{text}'"}, metadata)
 
-    def records(self, experiment: str, **equals: Any) -> Records:
+    def records(self, experiment: str, *, per: Sequence[str] = (), **equals: Any) -> Records:
         """Return the recorded runs of an experiment whose configurations have these values.
 
-        Under ``quick`` its quick configurations run here; under ``paper`` what is missing is recorded first.
+        They are of the largest scale that is recorded; with ``per``, fields such as ``("dataset",)``, of the
+        largest for each of their values. Under ``quick`` its quick configurations run here; under ``paper``
+        what is missing is recorded first.
         """
         folder = self._catalogue.book.records
         if self.quick:
             return records_view.live(experiment, equals, self.device)
         if self.profile == "paper":
             records_view.complete(folder, experiment, equals, self.device)
-        return records_view.recorded(folder, experiment, equals)
+        return records_view.recorded(folder, experiment, equals, per)
 
     @property
     def _command(self) -> str:
@@ -191,7 +210,7 @@ class Chapter:
         drawn = records or Records("", [], [])
         return Manifest(
             id, *what, sources=list(sources), partial=drawn.partial, stale=list(drawn.stale),
-            provenance=self._made(sources, drawn.runs),
+            differs=drawn.differs, provenance=self._made(sources, drawn.runs) | drawn.replays,
         )  # fmt: skip
 
     def _missing(self, manifest: Manifest, records: Records | None) -> Html:

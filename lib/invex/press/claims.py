@@ -18,6 +18,7 @@ from invex.press.book import Book
 
 ARTEFACT_KINDS = ("figure", "table", "claim")
 CLAIM_KINDS = ("value", "order", "trend", "bound")
+SOURCES = ("text", "figure", "table", "code", "theory", "ours")
 RELATIONS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 
 
@@ -48,7 +49,10 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Claim:
-    """A checkable statement about an artefact; ``paper`` is what the source reports, see `verdict`."""
+    """A checkable statement about an artefact; ``paper`` is what the source reports, see `verdict`.
+
+    ``source`` is where it stands in the work (`SOURCES`); ``ours`` is an aim that the book sets itself.
+    """
 
     id: str
     artefact: str
@@ -60,6 +64,7 @@ class Claim:
     unit: str = ""
     relation: str = ""
     cause: str = ""
+    source: str = ""
 
     def side(self, own: bool) -> str:
         """What stands before ``paper``: a bound is often ours, where the source says it in words."""
@@ -150,7 +155,7 @@ def _chapter(path: Path, slug: str, number: int, wanted: Mapping[str, Artefact])
     for kind in ARTEFACT_KINDS:
         for count, name in enumerate([n for n, a in artefacts.items() if a.kind == kind], start=1):
             artefacts[name] = replace(artefacts[name], number=f"{number}.{count}")
-    claims = _each(path, raw.get("claims", []), lambda entry: _claim(entry, artefacts))
+    claims = _each(path, raw.get("claims", []), lambda entry: _claim(entry, artefacts, work))
     data, experiments = (tuple(raw.get(name, ())) for name in ("data", "experiments"))
     return ChapterData(raw["title"], work, artefacts, claims, data, experiments)
 
@@ -168,12 +173,14 @@ def _artefact(slug: str, entry: dict[str, str], work: str, wanted: Mapping[str, 
     return replace(listed, kind=kind, title=title, source=source, page=slug, chapter=slug)
 
 
-def _claim(entry: dict[str, Any], artefacts: Mapping[str, Artefact]) -> Claim:
+def _claim(entry: dict[str, Any], artefacts: Mapping[str, Artefact], work: str) -> Claim:
     unknown = entry.keys() - Claim.__dataclass_fields__.keys()
     _require(not unknown, f"unknown field {', '.join(sorted(unknown))}")
     missing = {"id", "artefact", "what", "kind", "paper"} - entry.keys()
     _require(not missing, f"missing field {', '.join(sorted(missing))}")
     claim, kind = Claim(**entry), _one_of(entry, CLAIM_KINDS)
+    claim = replace(claim, source=claim.source or ("ours" if kind == "bound" or not work else "text"))
+    _require(claim.source in SOURCES, f"source is one of {', '.join(SOURCES)}, not {claim.source!r}")
     _require(claim.artefact in artefacts, f"its artefact {claim.artefact} is not in this file")
     _require(kind != "value" or claim.tolerance is not None, "a value needs a tolerance")
     _require(claim.tolerance is None or bool(claim.reason), "a tolerance needs its reason")

@@ -25,7 +25,8 @@ def fingerprint(book: Book, chapter: str, parameters: dict[str, Any]) -> dict[st
     """
     cells, names = _code(book, chapter)
     folders = [book.records / f"{kind}{name}" for name in names for kind in ("", "bench-")]
-    records = [path for folder in folders for path in sorted(folder.glob("*.json"))]
+    kept = ("*.json", "attestations/*.json")
+    records = [path for folder in folders for glob in kept for path in sorted(folder.glob(glob))]
     return {
         "text": digest(book.text(chapter)),
         "claims": digest(_read(book.source / f"{chapter}.yml", book.source / "artefacts.yml")),

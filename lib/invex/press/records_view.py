@@ -1,14 +1,15 @@
 """The recorded runs of an experiment as a chapter sees them: tidy tables, what is missing, what is stale."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from invex.lab import closure, experiments, sweep
+from invex.lab import experiments, standing, sweep
 from invex.lab.config import as_dict
+from invex.lab.profiles import SCALES
 from invex.lab.records import Record, Store, record
 
 
@@ -20,13 +21,19 @@ class Records:
         experiment: its name.
         runs: what was found, in the order of ``expected``.
         expected: the full configurations of the profile that match.
-        stale: names of the functions that changed since a run was recorded.
+        stale: names of the functions that changed since a run was recorded that no replay vouches for.
+        reduced: what the runs that are not at full scale have less of, in words; empty if all are.
+        vouched: what vouches for runs that earlier code recorded, in words.
+        differs: which run came out otherwise when it was made again, so that they are stale.
     """
 
     experiment: str
     runs: Sequence[Record]
     expected: Sequence[Mapping[str, Any]]
     stale: Sequence[str] = ()
+    reduced: str = ""
+    vouched: str = ""
+    differs: str = ""
 
     @property
     def command(self) -> str:
@@ -38,18 +45,36 @@ class Records:
     @property
     def empty(self) -> bool:
         """Whether there is no run that can be drawn."""
-        return all(run.failed for run in self.runs)
+        return _failed(self.runs)
 
     def frame(self, table: str = "curve") -> pd.DataFrame:
-        """Return one table of all runs below each other, with the configuration's fields as columns."""
+        """Return one table of all runs below each other; columns beside it: configuration, ``profile``."""
         found = [run for run in self.runs if table in run.tables]
-        parts = [pd.DataFrame(run.tables[table]).assign(**_columns(run.config)) for run in found]
+        parts = [
+            pd.DataFrame(run.tables[table]).assign(**_columns(run.config), profile=run.profile)
+            for run in found
+        ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def metrics(self) -> pd.DataFrame:
-        """Return one row a run: configuration, metrics, and ``failed`` (empty, or the reason)."""
-        rows = [{**_columns(r.config), **r.metrics, "failed": r.failed or ""} for r in self.runs]
+        """Return one row a run: configuration, metrics, ``profile``, ``failed`` (empty, or the reason)."""
+        rows = [
+            {**_columns(r.config), **r.metrics, "profile": r.profile, "failed": r.failed or ""}
+            for r in self.runs
+        ]
         return pd.DataFrame(rows)
+
+    def drawn(self, frame: pd.DataFrame, by: Sequence[str]) -> "Records":
+        """Return these runs without those whose fields ``by`` are in no row of what is drawn."""
+        there = set(frame[list(by)].itertuples(index=False, name=None)) if len(frame) else set()
+        runs = [run for run in self.runs if tuple(run.config[name] for name in by) in there]
+        return replace(self, runs=runs)
+
+    @property
+    def replays(self) -> dict[str, str]:
+        """What a card says of the replays of these runs; empty where there are none."""
+        said = {"replayed": self.vouched, "stale": self.differs}
+        return {name: text for name, text in said.items() if text}
 
     def count(self, name: str = "seed") -> int:
         """Return the number of distinct values of a field among the runs."""
@@ -58,7 +83,8 @@ class Records:
     @property
     def partial(self) -> str:
         """Return what is short of full scale: runs, and data of which some run saw a part; else empty."""
-        return "; ".join(filter(None, [self._runs_there, *self._subsets]))
+        less = f"reduced: {self.reduced}" if self.reduced else ""
+        return "; ".join(filter(None, [less, self._runs_there, *self._subsets]))
 
     @property
     def _runs_there(self) -> str:
@@ -99,20 +125,69 @@ def described(seeds: Iterable[int], origins: Sequence[Mapping[str, Any]]) -> dic
     return {name: text for name, text in found.items() if text}
 
 
-def recorded(folder: Path, experiment: str, selection: Mapping[str, Any]) -> Records:
-    """Return the runs of the ``paper`` profile that lie in the store.
+def recorded(folder: Path, experiment: str, selection: Mapping[str, Any], per: Sequence[str] = ()) -> Records:
+    """Return the runs that lie in the store, at the largest scale that is recorded.
 
     Args:
         folder: of the store.
         experiment: name of a module of `invex.experiments`.
         selection: fields of the configuration that must have these values (a list: one of them).
+        per: fields for each of whose values the scale is chosen by itself (the panels of a figure).
     """
     found = experiments.find(experiment)
-    expected = experiments.select(found, found.configs("paper"), selection)
-    items = [item for config in expected if (item := Store(folder).get(found.name, config))]
-    today = found.code().functions
-    stale = {n for item in items for n in closure.changed(item.provenance["code"]["functions"], today)}
-    return Records(experiment, items, [as_dict(config) for config in expected], sorted(stale))
+    expected, items = list[Any](), list[Record]()
+    for configs, there in _largest(found, Store(folder), selection, per):
+        expected += configs
+        items += there
+    worth = _worth(Store(folder), found, items)
+    return Records(
+        experiment, items, [as_dict(config) for config in expected], reduced=_less(found, items), **worth
+    )
+
+
+def _largest(
+    found: experiments.Experiment, store: Store, selection: Mapping[str, Any], per: Sequence[str]
+) -> list[tuple[list[Any], list[Record]]]:
+    """Return configurations and records of the largest scale with a run that can be drawn, a pair a group.
+
+    A group without any has those of the full scale.
+    """
+    groups: dict[tuple[Any, ...], list[tuple[list[Any], list[Record]]]] = {}
+    for scale in SCALES:
+        of_scale: dict[tuple[Any, ...], list[Any]] = {}
+        for config in experiments.select(found, found.configs(scale), selection):
+            of_scale.setdefault(tuple(getattr(config, name) for name in per), []).append(config)
+        for group, configs in of_scale.items():
+            there = [item for config in configs if (item := store.get(found.name, config))]
+            groups.setdefault(group, []).append((configs, [r for r in there if r.profile == scale]))
+    drawn = {group: [pair for pair in pairs if not _failed(pair[1])] for group, pairs in groups.items()}
+    return [(drawn[group] or pairs)[0] for group, pairs in groups.items()]
+
+
+def _failed(runs: Sequence[Record]) -> bool:
+    """Say whether there is nothing that can be drawn."""
+    return all(run.failed for run in runs)
+
+
+def _less(found: experiments.Experiment, runs: Sequence[Record]) -> str:
+    """Return the words of the experiment on what the reduced ones of some runs have less of."""
+    config = found.module.Config
+    names = {field.name: field for field in fields(config)}
+    words: dict[str, None] = {}
+    for run in [run for run in runs if run.profile == "reduced"]:
+        known = {n: tuple(v) if isinstance(v, list) else v for n, v in run.config.items() if n in names}
+        words[found.reduced(config(**known))] = None
+    return "; ".join(words)
+
+
+def _worth(store: Store, found: experiments.Experiment, items: Sequence[Record]) -> dict[str, Any]:
+    """Return what `Records` says of the code that made its runs: stale, vouched and differs."""
+    known, code = standing.replays(store, found.name), found.code()
+    worth = [known.standing(item, code) for item in items]
+    stale = [each for each in worth if each.state == standing.STALE]
+    names = sorted({name for each in stale for name in each.changed})
+    differs = next((each.reason for each in stale if each.reason), "")
+    return {"stale": names, "vouched": standing.in_words(worth), "differs": differs}
 
 
 def live(experiment: str, selection: Mapping[str, Any], device: str) -> Records:

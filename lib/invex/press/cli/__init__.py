@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from invex.press.cli import bench, book, runs
+from invex.press.cli import bench, book, replay, runs
 from invex.press.cli.common import faults
 
 sys.path.append("")  # a reader's own experiment lies in the folder where the command is given
@@ -17,6 +17,6 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (book, runs, bench):
+for part in (book, runs, replay, bench):
     for command in part.COMMANDS:
         app.command()(faults()(command))

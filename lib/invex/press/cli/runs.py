@@ -21,12 +21,15 @@ RecordsFolder = Annotated[Path | None, typer.Option("--records", help="Folder of
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="Folder of data sets; else $INVEX_DATA, else the cache.")
 ]
+States = Annotated[
+    Path | None, typer.Option("--states", help="Folder of the states of unfinished runs; can be carried.")
+]
 Theirs = Annotated[Path | None, typer.Option("--from", help="A folder of yours that has the files.")]
 
 
 def record(
     experiment: Annotated[str, typer.Argument(help="One of the library's, or a module of yours.")],
-    profile: Annotated[str, typer.Option(help="quick or paper.")] = "paper",
+    profile: Annotated[str, typer.Option(help="quick, reduced or paper.")] = "paper",
     budget: Annotated[str | None, typer.Option(help="Stop cleanly within 90s, 20m, 1.5h.")] = None,
     only: Annotated[str | None, typer.Option(help="field=value,...; a field twice: either value.")] = None,
     shard: Annotated[str | None, typer.Option(help="I/N: every N-th run from the I-th on.")] = None,
@@ -37,12 +40,14 @@ def record(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     as_json: AsJson = False,
     records: RecordsFolder = None,
+    states: States = None,
 ) -> None:
     """Run what an experiment is missing and keep it as records, the most valuable runs first.
 
     It can be killed at any instant and started again, and several may run at once: a run is one file, written
-    whole. Exit code 0 also when the budget ended it; 1 if a run raised an error or a record could not be
-    written; 2 for a wrong name or value.
+    whole. A long run goes on from the state that it left, to the same numbers. Exit code 0 also when the
+    budget ended it; 1 if a run raised an error or a record could not be written; 2 for a wrong name or
+    value.
     """
     from invex.lab.sweep import Plan, missing
     from invex.lab.workers import sweep_with
@@ -53,7 +58,7 @@ def record(
     configs = experiments.only(found, configs, only) if only else configs
     configs = experiments.shard(configs, shard) if shard else configs
     device = device if dry_run else provenance.resolve(device)
-    plan = Plan(found, tuple(configs), profile, _store(records), device, folder, deadline, stale)
+    plan = Plan(found, tuple(configs), profile, _store(records), device, folder, deadline, stale, states)
     todo = missing(plan)
     if dry_run:
         return _show_plan(plan, todo, as_json)
@@ -68,11 +73,12 @@ def verify(
     as_json: AsJson = False,
     records: RecordsFolder = None,
 ) -> None:
-    """Re-hash every record; find those that other code than today's made, and the functions that changed.
+    """Re-hash every record and attestation; tell records of today's code, vouched for and stale apart.
 
-    Exit code 1 if a record is damaged, edited or misnamed, 2 for a wrong name; stale records are reported
-    only.
+    Exit code 1 if a record or an attestation is damaged, edited or misnamed, 2 for a wrong name; stale
+    records are reported only, with the functions that changed or the run that came out otherwise.
     """
+    from invex.lab import attestations, standing
     from invex.press import benches
 
     store = _store(records)
@@ -80,18 +86,27 @@ def verify(
         one_of(sorted({path.parent.name for path in store.paths()}), "records of", experiment)
     elif records and not records.is_dir():
         raise Refused(f"no folder of records {str(records)!r}")
-    problems, stale = store.verify(experiment), store.stale(experiment)
+    problems = store.verify(experiment) + attestations.verify(store, experiment)
+    known = [(f"{r.experiment}/{r.digest}", worth) for r, worth in standing.standings(store, experiment)]
+    failed = {name: worth.reason for name, worth in known if worth.reason}
+    stale = {name: list(worth.changed) for name, worth in known if worth.state == standing.STALE}
+    vouched = {name: standing.in_words([worth]) for name, worth in known if worth.state == standing.VOUCHED}
     with suppress(BookNotFoundError):  # benches are files of a book
         stale |= benches.stale(Book.find(), store, experiment)
     count = len(store.paths(experiment))
     if as_json:
-        print_json({"records": count, "problems": problems, "stale": stale})
+        worth = {"vouched for": vouched, "stale": stale, "failed replays": failed}
+        print_json({"records": count, "problems": problems, **worth})
         raise typer.Exit(1 if problems else 0)
     for problem in problems:
         err.print(f"[red]{escape(problem)}[/]")
+    for words, names in _alike(vouched).items():
+        out.print(f"[green]vouched for[/] {_counted(names)}: {escape(words)}")
     for name, functions in stale.items():
-        out.print(f"[yellow]stale[/] {name}: changed since: {escape(', '.join(functions))}")
-    out.print(f"{count} records: {len(problems)} damaged or edited, {len(stale)} stale")
+        why = failed.get(name) or f"changed since: {_first(functions)}"
+        out.print(f"[yellow]stale[/] {name}: {escape(why)}")
+    rest = f"{len(stale)} stale, {len(vouched)} vouched for"
+    out.print(f"{count} records: {len(problems)} damaged or edited, {rest}")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -172,6 +187,23 @@ def _show_report(plan: "Plan", report: "Report", as_json: bool) -> None:
     done = len(plan.configs) - left
     out.print(f"{len(report.recorded)} runs recorded, {len(failed)} of them failed; ", end="")
     out.print(f"{done} of {len(plan.configs)} are there in {plan.store.folder}")
+
+
+def _alike(said: dict[str, str]) -> dict[str, list[str]]:
+    """Names by what is said of them."""
+    found: dict[str, list[str]] = {}
+    for name, words in said.items():
+        found.setdefault(words, []).append(name)
+    return found
+
+
+def _first(names: list[str], most: int = 4) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
+
+
+def _counted(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _data_state(name: str, folder: Path) -> dict[str, Any]:
