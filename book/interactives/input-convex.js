@@ -5,7 +5,7 @@
 invex.interactive("input-convex.js", (stage, data, theme) => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg", line = data.kind === "line", NAMES = ["plain", "convex"];
-  const WIDTH = line ? 680 : 330, HEIGHT = 330, STEPS = 900, A_FRAME = 12, GRID = 56;
+  const wide = (stage.parentElement.clientWidth || 680) > 480, WIDTH = line && wide ? 680 : 330, HEIGHT = 330, STEPS = 900, A_FRAME = 12, GRID = 56;
   const [left, right, bottom, top] = data.frame;
   const across = (a) => (a - left) / (right - left) * WIDTH, up = (b) => HEIGHT - (b - bottom) / (top - bottom) * HEIGHT;
   const softplus = (x) => x > 30 ? x : Math.log1p(Math.exp(x)), sigmoid = (x) => 1 / (1 + Math.exp(-x));
@@ -79,6 +79,23 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
     return line ? Math.sqrt(error) : error;
   }
 
+  /* The best that any convex function can do at points of the line: a line plus kinks with weights c >= 0 (least
+     squares, one coordinate after the other). */
+  function best() {
+    const order = points.map(([x], i) => [x, targets[i]]).sort((p, q) => p[0] - q[0]), x = order.map(([at]) => at), n = x.length;
+    const columns = [x.map(() => 1), x, ...x.slice(1, -1).map((kink) => x.map((at) => Math.max(at - kink, 0)))];
+    const norms = columns.map((column) => column.reduce((sum, v) => sum + v * v, 0)), c = columns.map(() => 0), rest = order.map(([, t]) => t);
+    for (let sweep = 0; sweep < 4000; sweep++) columns.forEach((column, k) => {
+      if (!norms[k]) return;
+      let along = 0;
+      for (let i = 0; i < n; i++) along += column[i] * rest[i];
+      const next = c[k] + along / norms[k], by = (k < 2 ? next : Math.max(next, 0)) - c[k];
+      c[k] += by;
+      for (let i = 0; i < n; i++) rest[i] -= by * column[i];
+    });
+    return { places: order.map(([at, t], i) => [at, t - rest[i]]), error: Math.sqrt(rest.reduce((sum, v) => sum + v * v, 0) / n) };
+  }
+
   let points, targets, nets, left_over = 0, running = false;
 
   function element(parent, name, attributes = {}, text = "") {
@@ -98,12 +115,15 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
     const clip = `${stage.closest(".ix-artefact").id}-${shown[0]}`;
     element(element(svg, "clipPath", { id: clip }), "rect", { width: WIDTH, height: HEIGHT, rx: 6 });
     const inside = element(svg, "g", { "clip-path": `url(#${clip})`, fill: "none", "stroke-linejoin": "round" });
+    const ticks = line ? [-2, -1, 1, 2].map((a) => element(inside, "text", { x: across(a), y: HEIGHT - 6, "text-anchor": "middle", "font-size": 12 }, String(a).replace("-", "\u2212")))
+      .concat([-1, 1, 2, 3].map((b) => element(inside, "text", { x: 8, y: up(b) + 4, "font-size": 12 }, String(b).replace("-", "\u2212")))) : [];
     const axis = line ? element(inside, "path", { d: `M0 ${up(0)}H${WIDTH}M${across(0)} 0V${HEIGHT}`, "stroke-width": 1 }) : null;
     const drawn = shown.map((name) => ({
       name, region: line ? null : element(inside, "path", { opacity: .2 }),
       others: line ? null : element(inside, "path", { "stroke-width": .8 }), curve: element(inside, "path", { "stroke-width": 2.4 }),
     }));
-    return { svg, frame, axis, words, drawn, handles: [] };
+    const bars = line ? element(inside, "path", { "stroke-width": 2 }) : null;
+    return { svg, frame, axis, ticks, bars, words, drawn, handles: [] };
   });
   const controls = element(stage, "div", { style: "display:flex;flex-wrap:wrap;gap:.4rem .6rem;align-items:center;font-size:.9rem;margin-top:.4rem" });
   const said = element(stage, "div", { "aria-live": "polite", style: "font-size:.9rem;font-variant-numeric:tabular-nums;margin-top:.3rem" });
@@ -112,7 +132,7 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
   const LINE = { "two valleys": null, "a hill": (x) => 2 - .6 * x * x, "a tilted step": (x) => x < 0 ? -.5 : 1.5, "a bowl": (x) => .6 * x * x - .8 };
   const PLANE = { crescent: null, "two islands": (a, b) => Math.abs(Math.abs(a) - 1.1) + Math.abs(b) < .75 ? -1 : 1, "one island": (a, b) => a * a + b * b < 1.6 ? -1 : 1 };
   for (const [name, rule] of Object.entries(line ? LINE : PLANE)) {
-    const button = element(controls, "button", { type: "button", class: "ix-copy-button" }, name);
+    const button = element(controls, "button", { type: "button", style: "font:inherit;color:inherit;background:none;border:1px solid currentColor;border-radius:4px;padding:.1rem .6rem;cursor:pointer" }, name);
     button.addEventListener("click", () => choose(rule));
   }
 
@@ -134,7 +154,7 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
     for (const panel of panels) {
       panel.handles.forEach((handle) => handle.remove());
       panel.handles = points.map((_, i) => {
-        const handle = element(panel.svg, "circle", { r: 7, tabindex: 0, role: "button", style: "cursor:grab" });
+        const handle = element(panel.svg, "circle", { r: wide ? 7 : 9, tabindex: 0, role: "button", style: "cursor:grab" });
         handle.addEventListener("pointerdown", (event) => { handle.setPointerCapture(event.pointerId); event.preventDefault(); handle.focus({ preventScroll: true }); });
         handle.addEventListener("touchstart", (event) => event.preventDefault()); /* or the page scrolls */
         handle.addEventListener("pointermove", (event) => {
@@ -182,7 +202,7 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
 
   const path = (found) => found.map(([a, b], i) => `${i ? "L" : "M"}${across(a).toFixed(1)} ${up(b).toFixed(1)}`).join("");
   function draw() {
-    const errors = {};
+    const errors = {}, possible = line ? best() : null;
     for (const panel of panels) {
       panel.handles.forEach((handle, i) => {
         const [a, b] = where(i);
@@ -190,6 +210,7 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
         handle.setAttribute("cy", up(b));
         handle.setAttribute("aria-label", line ? `point at ${a.toFixed(2)}, value ${b.toFixed(2)}` : `point ${targets[i] < 0 ? "below" : "above"} zero at ${a.toFixed(2)}, ${b.toFixed(2)}`);
       });
+      if (line) panel.bars.setAttribute("d", possible.places.map(([a, b]) => `M${across(a) - 8} ${up(b)}h16`).join(""));
       for (const drawn of panel.drawn) {
         const net = nets[drawn.name];
         if (line) drawn.curve.setAttribute("d", path(Array.from({ length: 121 }, (_, i) => { const x = left + i / 120 * (right - left); return [x, value(net, [x])]; })));
@@ -200,7 +221,7 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
       const found = points.map((y, i) => [value(nets[name], y), targets[i]]);
       errors[name] = line ? Math.sqrt(found.reduce((sum, [f, t]) => sum + (f - t) ** 2, 0) / found.length) : found.filter(([f, t]) => f * t <= 0).length;
     }
-    const text = line ? `root mean square error: plain ${errors.plain.toFixed(2)}, convex ${errors.convex.toFixed(2)}`
+    const text = line ? `root mean square error: plain ${errors.plain.toFixed(2)}, convex ${errors.convex.toFixed(2)}, best possible convex function ${possible.error.toFixed(2)}`
       : `points on the wrong side: plain ${errors.plain}, convex ${errors.convex}`;
     const hint = line ? "Drag a point, or move it with the arrow keys." : "Drag a point, or move it with the arrow keys; double-click or Enter turns it.";
     said.textContent = running ? text : `${text}. ${hint}`;
@@ -239,6 +260,8 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
     for (const panel of panels) {
       panel.frame.setAttribute("stroke", c.grid);
       if (panel.axis) panel.axis.setAttribute("stroke", c.grid);
+      if (panel.bars) panel.bars.setAttribute("stroke", c.muted);
+      panel.ticks.forEach((tick) => tick.setAttribute("fill", c.muted));
       panel.words.forEach(([name, span]) => { span.style.color = colours[name]; span.style.fontWeight = 600; });
       panel.drawn.forEach(({ name, region, others, curve }) => {
         curve.setAttribute("stroke", colours[name]);

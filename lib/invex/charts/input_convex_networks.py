@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -22,15 +21,6 @@ LINE_FRAME = (-2.2, 2.2, -1.6, 3.2)
 PLANE_FRAME = (-2.6, 2.6, -2.6, 2.6)
 
 
-def _panels(n: int, height: float, *, width: float | None = None) -> tuple[Figure, list[Axes]]:
-    """n panels in a row; one below the other where the figure is narrow."""
-    narrow = bool(getattr(style, "narrow", lambda: False)())
-    across = 3.7 if narrow else width or style.WIDTH
-    shape, size = ((n, 1), (across, n * height)) if narrow else ((1, n), (across, height))
-    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False)
-    return figure, list(axes.ravel())
-
-
 def line(points: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     """Points on a line, both networks, and the best that a convex function can do at the points.
 
@@ -38,7 +28,7 @@ def line(points: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         points: x, y, and `best`, the values of the convex regression.
         curves: x, `plain` and `convex`.
     """
-    figure, (axes,) = _panels(1, 3.1)
+    figure, (axes,) = style.panels(1, height=3.1)
     axes.plot(points["x"], points["best"], "_", color=MUTED, markersize=12, markeredgewidth=1.6, zorder=2)
     for name, colour in COLOURS.items():
         axes.plot(curves["x"], curves[name], color=colour, linewidth=2.2, label=name)
@@ -59,7 +49,7 @@ def plane(points: pd.DataFrame, fields: Mapping[str, np.ndarray], window: tuple[
         fields: "plain" and "convex", values (m, m) on a square grid of the window, the second axis across.
         window: low and high of y1 and of y2.
     """
-    figure, panels = _panels(2, 3.5)
+    figure, panels = style.panels(2, height=3.5)
     for axes, (name, values) in zip(panels, fields.items(), strict=True):
         grid = [np.linspace(window[i], window[i + 1], len(values)) for i in (0, 2)]
         colour = COLOURS[name]
@@ -87,7 +77,7 @@ def gaps(frame: pd.DataFrame) -> Figure:
         frame: network, stage ("at the start", "after training"), kind ("constrained" or "control") and gap,
             the height of the chord over the network as a share of the values' size.
     """
-    figure, panels = _panels(2, 3.0, width=style.WIDE)
+    figure, panels = style.panels(2, height=3.0)
     titles = {"constrained": "constrained: four positivities, FICNN and PICNN", "control": "controls"}
     for axes, (kind, title) in zip(panels, titles.items(), strict=True):
         for (network, stage), group in frame[frame["kind"] == kind].groupby(["network", "stage"], sort=False):
@@ -115,21 +105,25 @@ def gaps(frame: pd.DataFrame) -> Figure:
 
 
 def faults(points: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """The notes' network as written and mended on two valleys (left), and its first layer on a convex target.
+    """The notes' network on two valleys, its weights let go or kept, and its first layer on a convex target.
 
     Args:
         points: x, and the targets `valleys` and `vee`.
-        curves: x, "as written", "mended", "first layer constrained", "first layer free".
+        curves: x, "weights let go", "weights kept", "first layer constrained", "first layer free".
     """
-    figure, panels = _panels(2, 3.0)
-    sides = {"valleys": ("as written", "mended"), "vee": ("first layer constrained", "first layer free")}
+    figure, panels = style.panels(2, height=3.0)
+    sides = {
+        "valleys": ("weights let go", "weights kept"),
+        "vee": ("first layer constrained", "first layer free"),
+    }
     for axes, (target, names) in zip(panels, sides.items(), strict=True):
         for name, colour in zip(names, (PLAIN, CONVEX), strict=True):
             axes.plot(curves["x"], curves[name], color=colour, linewidth=2.0, label=name)
         axes.plot(points["x"], points[target], "o", color=INK, markersize=5, markeredgecolor=GROUND, zorder=5)
         axes.set(xlabel="$x$", ylabel="value", xlim=LINE_FRAME[:2])
-        axes.legend(loc="upper center")
         axes.margins(y=0.12)
+        for name, colour, height in zip(names, (PLAIN, CONVEX), (0.95, 0.85), strict=True):
+            axes.annotate(name, (0.5, height), xycoords="axes fraction", color=colour, ha="center", va="top")
     return figure
 
 

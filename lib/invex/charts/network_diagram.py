@@ -20,15 +20,14 @@ FACTORS = "factor made from $x$, on $z$ cut at 0"
 KINDS = {"non-negative": SIGNED, "any sign": FREE, FACTORS: FACTOR}
 
 
-def diagram(found: Wiring, *, letters: dict[str, str] | None = None, width: float = style.WIDTH) -> Figure:
+def diagram(found: Wiring, *, letters: dict[str, str] | None = None) -> Figure:
     """A network as boxes and arrows, from left to right; from top to bottom where the figure is narrow.
 
     Args:
         found: `invex.analysis.wiring.wiring` of the network.
         letters: other letters for units and weights, for a paper of another notation: {"y": "z", "z": "c"}.
-        width: of the figure, in inches.
     """
-    canvas = _Canvas(found, letters or {}, width)
+    canvas = _Canvas(found, letters or {}, style.width())
     for arrow in found.arrows:
         canvas.arrow(arrow)
     canvas.line_of_input()
@@ -38,15 +37,11 @@ def diagram(found: Wiring, *, letters: dict[str, str] | None = None, width: floa
     return canvas.figure
 
 
-def _narrow() -> bool:
-    return bool(getattr(style, "narrow", lambda: False)())
-
-
 class _Canvas:
     """Axes in inches, and where levels and rows lie on them."""
 
     def __init__(self, found: Wiring, letters: dict[str, str], width: float) -> None:
-        self.found, self.letters, self.down = found, letters, _narrow()
+        self.found, self.letters, self.down = found, letters, style.narrow()
         self.levels = max(unit.level for unit in found.units.values())
         self.two = any(unit.path == CONTEXT for unit in found.units.values())
         self.row = {CONTEXT: 1.0, LINE: 0.0}
@@ -55,9 +50,9 @@ class _Canvas:
         else:
             self.step, self.rise = (width - 1.0) / max(self.levels, 1), 1.12
         x, y = self._extent()
-        self.figure, self.axes = plt.subplots(
-            figsize=(max(x[1] - x[0], 3.6 if self.down else width), y[1] - y[0])
-        )
+        spare = max(width - (x[1] - x[0]), 0) / 2
+        x = x[0] - spare, x[1] + spare
+        self.figure, self.axes = plt.subplots(figsize=(x[1] - x[0], y[1] - y[0]))
         self.axes.set(xlim=x, ylim=y, aspect="equal")
         self.axes.axis("off")
 

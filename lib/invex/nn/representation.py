@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from invex.nn.convex import ConvexNetwork
 from invex.nn.partially_convex import PartiallyConvexNetwork
@@ -91,9 +91,3 @@ def _alternating(network: nn.Sequential) -> tuple[list[nn.Linear], nn.Module]:
         if a.bias is None or b.bias is None:
             raise ValueError("each linear layer needs a bias, if only of zeros")
     return linear, between[0]
-
-
-def output_before_last(network: nn.Sequential, x: Tensor) -> Tensor:
-    """What a feed-forward network has computed before its last layer, (n, units)."""
-    before: Tensor = network[:-1](x)
-    return before
