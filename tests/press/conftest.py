@@ -37,7 +37,7 @@ CHAPTER = {
         {"id": "known2020-tab1/auc", "artefact": "known2020-tab1", "what": "AUC", "kind": "value",
          "unit": "%", "paper": {"a": 78.3, "b": 80.6}, "tolerance": 0.5, "reason": "spread of ten runs"},
         {"id": "known2020-thm1/violations", "artefact": "known2020-thm1", "what": "Violations",
-         "kind": "bound", "relation": "<=", "paper": 0},
+         "kind": "bound", "relation": "<=", "paper": 0, "source": "theory"},
     ],
 }  # fmt: skip
 TEXT = """---

@@ -15,10 +15,12 @@ from invex.charts.style import INK, darken
 from invex.lab import costs
 from invex.lab.errors import Refused
 from invex.lab.provenance import hardware
+from invex.lab.records import Record
 from invex.press.book import Book
 from invex.press.card import Html, Interactive
 from invex.press.chapter import Chapter
 from invex.press.markup import QUICK_LABEL, TIMES
+from invex.press.records_view import Records
 from matplotlib.figure import Figure
 
 
@@ -160,11 +162,26 @@ def test_a_result_shows_value_interval_paper_and_verdict(chapter: Chapter, made:
     chapter.result("known2020-fig1/slope", np.float32(0.4967), low=0.491, high=0.503, n=10, note="why")
     row = soup(chapter.checks()).select_one("tr#known2020-fig1--slope")
     cells = [" ".join(cell.get_text().split()) for cell in row.select("td")]
-    assert cells == ["Slope", "0.5 ± 0.02", "0.497 [0.491, 0.503], n = 10", "reproduced"]
+    assert cells == ["Slope", "text: 0.5; allowed ± 0.02", "0.497 [0.491, 0.503], n = 10", "reproduced"]
     assert row.select_one("a")["href"] == "../ledger.html#ledger-known2020-fig1"
     assert not chapter.checks().text  # each result is shown once
     saved = json.loads((made / "recorded" / "part" / "tiny" / "results.json").read_text())
     assert saved["results"]["known2020-fig1/slope"]["n"] == 10
+
+
+def test_a_result_says_where_its_claim_stands_and_at_which_scale(
+    chapter: Chapter, line: pd.DataFrame
+) -> None:
+    runs = Records(
+        "walk", [Record("walk", {"seed": 0}, "", "reduced", {}, {}, None, {})], [], reduced="5 epochs"
+    )
+    chapter.figure("known2020-fig1", draw, data=line, alt="a", caption="c", records=runs)
+    chapter.result("known2020-fig1/slope", 0.5)
+    chapter.result("known2020-thm1/violations", 0, records=runs)
+    rows = soup(chapter.checks()).select("tbody tr")
+    cells = [[" ".join(cell.get_text().split()) for cell in row.select("td")] for row in rows]
+    assert cells[0][-1] == cells[1][-1] == "reproduced, reduced scale"
+    assert cells[1][1] == "theory: holds if ≤ 0"
 
 
 def test_the_first_result_of_a_check_carries_its_number_and_address(chapter: Chapter) -> None:

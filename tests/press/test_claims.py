@@ -59,13 +59,18 @@ def test_a_file_that_is_no_data_of_a_chapter_is_named(book: Book, text: str, com
     ("changes", "complaint"),
     [
         ({"artefact": "known2020-fig2"}, "its artefact known2020-fig2 is not in this file"),
-        ({"kind": "feeling"}, "unknown kind 'feeling', not of value, order, trend, bound"),
+        ({"kind": "feeling"}, "unknown kind 'feeling', not of value, order, similar, trend, bound"),
         ({"tolerance": None}, "a value needs a tolerance"),
         ({"reason": ""}, "a tolerance needs its reason"),
         ({"tolerence": 1.0}, "unknown field tolerence"),
         ({"kind": "bound"}, "relation is one of"),
         ({"kind": "trend"}, "paper value is true"),
         ({"kind": "order"}, "paper value is a list"),
+        ({"source": "hearsay"}, "source is one of text, figure, table, code, theory, ours, not 'hearsay'"),
+        ({"kind": "order", "paper": ["a", "b"], "best": "least"}, "best is min or max"),
+        ({"kind": "similar"}, "needs limits around 1"),
+        ({"kind": "similar", "limits": [1.1, 2]}, "needs limits around 1"),
+        ({"kind": "similar", "limits": [0.5, 2], "reason": ""}, "a tolerance needs its reason"),
     ],
 )
 def test_a_mistake_in_a_claim_is_named(

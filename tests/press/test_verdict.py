@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from invex.press.claims import Claim
-from invex.press.verdict import DIFFERS, REPRODUCED, SAME_ORDER, UNDECIDED, verdict
+from invex.press.verdict import DIFFERS, MET, MISSED, REPRODUCED, SAME_ORDER, UNDECIDED, verdict
 
 NUMBERS = st.floats(-1e6, 1e6)
 
@@ -97,3 +97,58 @@ def test_a_trend_holds_only_if_it_is_true() -> None:
         DIFFERS,
         DIFFERS,
     ]
+
+
+@pytest.mark.parametrize(
+    ("intervals", "expected"),
+    [
+        ({"a": (1, 0.9, 1.1), "b": (2, 1.9, 2.1), "c": (1.05, 0.8, 1.2)}, REPRODUCED),  # a and c: one group
+        ({"a": (1, 0.9, 1.95), "b": (2, 1.9, 2.1), "c": (1, 0.8, 1.2)}, UNDECIDED),
+        ({"a": (3, 2.9, 3.1), "b": (2, 1.9, 2.1), "c": (1, 0.8, 1.2)}, DIFFERS),
+        ({"a": (1, 0.9, math.inf), "b": (2, 1.9, 2.1), "c": (1, 0.8, 1.2)}, DIFFERS),
+        ({"a": (1, 0.9, 1.1), "b": (2, 1.9, 2.1)}, DIFFERS),
+    ],
+)
+def test_an_order_holds_where_the_intervals_are_apart(intervals: dict, expected: str) -> None:
+    smallest = Claim("a/b", "a", "what", "order", [["a", "c"], "b"])
+    assert verdict(smallest, intervals) == expected
+    largest = Claim("a/b", "a", "what", "order", [["a", "c"], "b"], best="max")
+    turned = {name: tuple(-number for number in numbers) for name, numbers in intervals.items()}
+    assert verdict(largest, turned) == expected
+
+
+def test_names_alone_rank_nothing_that_was_trained() -> None:
+    trained = Claim("a/b", "a", "what", "order", ["a", "b"], training=True)
+    assert verdict(trained, ["a", "b"], n=10) == UNDECIDED
+    assert verdict(trained, {"a": (1, 0.9, 1.1), "b": (2, 1.9, 2.1)}, n=10) == REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [
+        ((0.9, 1.3), REPRODUCED), ((0.4, 1.3), UNDECIDED), ((1.9, 2.3), UNDECIDED), ((0.1, 5.0), UNDECIDED),
+        ((2.1, 2.3), DIFFERS), ((0.1, 0.4), DIFFERS), (None, UNDECIDED), ((math.nan, 1.0), UNDECIDED),
+    ],
+)  # fmt: skip
+def test_similar_is_an_interval_within_the_limits_and_not_a_median(
+    interval: tuple[float, float] | None, expected: str
+) -> None:
+    claim = Claim("a/b", "a", "what", "similar", "similar", limits=(0.5, 2.0), reason="ours")
+    assert verdict(claim, 1.0, interval) == expected
+
+
+@pytest.mark.parametrize("n", [None, 1])
+def test_one_network_decides_nothing_about_training(n: int | None) -> None:
+    for claim, value in [
+        (Claim("a", "b", "c", "trend", True, training=True), True),
+        (Claim("a", "b", "c", "bound", 1.0, relation="<", training=True), 0.5),
+        (Claim("a", "b", "c", "bound", 1.0, relation="<", training=True), 2.0),
+    ]:
+        assert verdict(claim, value, n=n) == UNDECIDED
+        assert verdict(claim, value, n=2) != UNDECIDED
+
+
+def test_an_aim_of_our_own_is_met_or_missed() -> None:
+    aim = Claim("a", "b", "c", "bound", 1.0, relation=">=", source="ours")
+    assert [verdict(aim, value) for value in (1.0, 0.5)] == [MET, MISSED]
+    assert verdict(aim, 1.4, (0.9, 1.5)) == UNDECIDED

@@ -38,6 +38,7 @@ class Manifest:
     alt: str = ""
     sources: list[str] = field(default_factory=list)
     partial: str = ""
+    reduced: str = ""
     stale: list[str] = field(default_factory=list)
     differs: str = ""
     placeholder: bool = False

@@ -133,22 +133,24 @@ class Chapter:
         low: float | None = None,
         high: float | None = None,
         n: int | None = None,
-        extremes: bool = False,
         note: str | None = None,
+        records: Records | None = None,
     ) -> None:
         """Register a measured value for a claim; `checks` shows it beside the paper's with its verdict.
 
         Args:
             claim_id: of a claim declared beside the chapter.
-            value: a number, names in order (best first), true or false, or a mapping of numbers.
+            value: a number, true or false, a mapping of numbers; of an order names, best first, or each
+                name's number with its interval, `{"ICNN": (value, low, high)}`.
             low: lower end of its confidence interval; the verdict is open where that holds both answers.
             high: upper end.
-            n: number of repetitions behind it.
-            extremes: whether low and high are those of the repetitions instead, on which no verdict depends.
+            n: number of repetitions behind it; one decides nothing about training.
             note: the cause, where it differs.
+            records: the runs behind it, where the artefact itself draws none: their scale is said.
         """
         one_of(self._data.claims, "claim", claim_id)
-        measured = {"value": value, "low": low, "high": high, "n": n, "extremes": extremes, "note": note}
+        scale = records.reduced if records else ""
+        measured = {"value": value, "low": low, "high": high, "n": n, "note": note, "reduced": scale}
         self._shown["results"][claim_id] = files.plain(measured)
         self._unseen.append(claim_id)
         self._save()
@@ -166,10 +168,10 @@ class Chapter:
         known = self._data.artefacts[claim.artefact]
         first = claim_id == next(n for n in self._unseen if self._data.claims[n].artefact == known.id)
         numbered = known.kind == "claim" and known.id not in self._seen and first
+        reduced = self._shown["artefacts"].get(known.id, {}).get("reduced", "")
+        found = ledger.check(claim, result, self.profile, reduced)
         return {
-            "claim": claim, "result": result, "side": claim.side(own=not self._data.work),
-            "verdict": ledger.check(claim, result, self.profile).verdict,
-            "number": known.label if numbered else "",
+            "claim": claim, "result": result, "label": found.label, "number": known.label if numbered else ""
         }  # fmt: skip
 
     def glue(self, name: str, value: Any, fmt: str = "{:.3g}") -> None:
@@ -208,9 +210,10 @@ class Chapter:
             missing = f"{known.title}: not attempted, no run of {records.experiment} is recorded."
             return Manifest(id, *what, caption=missing, placeholder=True)
         drawn = records or Records("", [], [])
+        made = self._made(sources, drawn.runs) | drawn.replays
         return Manifest(
-            id, *what, sources=list(sources), partial=drawn.partial, stale=list(drawn.stale),
-            differs=drawn.differs, provenance=self._made(sources, drawn.runs) | drawn.replays,
+            id, *what, sources=list(sources), partial=drawn.partial, reduced=drawn.reduced,
+            stale=list(drawn.stale), differs=drawn.differs, provenance=made,
         )  # fmt: skip
 
     def _missing(self, manifest: Manifest, records: Records | None) -> Html:

@@ -17,8 +17,11 @@ from invex.lab.errors import Failed
 from invex.press.book import Book
 
 ARTEFACT_KINDS = ("figure", "table", "claim")
-CLAIM_KINDS = ("value", "order", "trend", "bound")
-SOURCES = ("text", "figure", "table", "code", "theory", "ours")
+CLAIM_KINDS = ("value", "order", "similar", "trend", "bound")
+SOURCES = {
+    "text": "text", "figure": "figure", "table": "table", "code": "released code", "theory": "theory",
+    "ours": "aim",
+}  # fmt: skip
 RELATIONS = {"<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 
 
@@ -51,7 +54,12 @@ class Artefact:
 class Claim:
     """A checkable statement about an artefact; ``paper`` is what the source reports, see `verdict`.
 
-    ``source`` is where it stands in the work (`SOURCES`); ``ours`` is an aim that the book sets itself.
+    Attributes:
+        source: where it stands in the work (a key of `SOURCES`); ``ours`` is an aim of the book's own.
+        limits: of a ratio that is called similar; they are ours, as a tolerance is.
+        best: which end of an order comes first, ``min`` or ``max``.
+        training: whether it speaks of what training does, of which one network or one seed says nothing.
+        full: what it would take to judge it, if only the full scale can show it.
     """
 
     id: str
@@ -65,10 +73,20 @@ class Claim:
     relation: str = ""
     cause: str = ""
     source: str = ""
+    limits: tuple[float, float] | None = None
+    best: str = "min"
+    training: bool = False
+    full: str = ""
 
-    def side(self, own: bool) -> str:
-        """What stands before ``paper``: a bound is often ours, where the source says it in words."""
-        return "aim" if own else "holds if" if self.kind == "bound" else "paper"
+    @property
+    def own(self) -> bool:
+        """Whether it is an aim of the book's, and no claim of the work."""
+        return self.source == "ours"
+
+    @property
+    def side(self) -> str:
+        """What stands before ``paper``: where the work says it, or that it is an aim."""
+        return SOURCES[self.source]
 
 
 @dataclass(frozen=True)
@@ -176,9 +194,11 @@ def _artefact(slug: str, entry: dict[str, str], work: str, wanted: Mapping[str, 
 def _claim(entry: dict[str, Any], artefacts: Mapping[str, Artefact], work: str) -> Claim:
     unknown = entry.keys() - Claim.__dataclass_fields__.keys()
     _require(not unknown, f"unknown field {', '.join(sorted(unknown))}")
-    missing = {"id", "artefact", "what", "kind", "paper"} - entry.keys()
+    kind = _one_of(entry, CLAIM_KINDS) if "kind" in entry else ""
+    given = {"paper": "similar"} | entry if kind == "similar" else entry
+    missing = {"id", "artefact", "what", "kind", "paper"} - given.keys()
     _require(not missing, f"missing field {', '.join(sorted(missing))}")
-    claim, kind = Claim(**entry), _one_of(entry, CLAIM_KINDS)
+    claim = Claim(**given)
     claim = replace(claim, source=claim.source or ("ours" if kind == "bound" or not work else "text"))
     _require(claim.source in SOURCES, f"source is one of {', '.join(SOURCES)}, not {claim.source!r}")
     _require(claim.artefact in artefacts, f"its artefact {claim.artefact} is not in this file")
@@ -187,7 +207,16 @@ def _claim(entry: dict[str, Any], artefacts: Mapping[str, Artefact], work: str) 
     _require(kind != "bound" or claim.relation in RELATIONS, f"relation is one of {list(RELATIONS)}")
     _require(kind != "trend" or claim.paper is True, "a trend's paper value is true")
     _require(kind != "order" or isinstance(claim.paper, list), "an order's paper value is a list")
-    return claim
+    _require(claim.best in ("min", "max"), "best is min or max")
+    return replace(claim, limits=_limits(claim)) if kind == "similar" else claim
+
+
+def _limits(claim: Claim) -> tuple[float, float]:
+    """Return the limits of what is called similar, which are declared with their reason."""
+    low, high = claim.limits if claim.limits and len(claim.limits) == 2 else (1.0, 1.0)
+    _require(low < 1 < high, "what is similar needs limits around 1: [low, high]")
+    _require(bool(claim.reason), "limits need their reason")
+    return low, high
 
 
 def _one_of(entry: dict[str, Any], kinds: tuple[str, ...]) -> str:

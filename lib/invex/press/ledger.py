@@ -13,11 +13,15 @@ from invex.press.claims import Artefact, Claim
 from invex.press.markup import html
 from invex.press.verdict import (
     DIFFERS,
+    FULL_SCALE,
     IN_PART,
+    JUDGED,
+    MISSED,
     NOT_ATTEMPTED,
     QUICK,
     REPRODUCED,
     SAME_ORDER,
+    SHOWN,
     UNDECIDED,
     VERDICTS,
     verdict,
@@ -26,17 +30,31 @@ from invex.press.verdict import (
 
 @dataclass(frozen=True)
 class Check:
-    """A claim, what was measured for it (None: nothing), and the verdict."""
+    """A claim, what was measured for it (None: nothing), the verdict, and what is reduced of its runs."""
 
     claim: Claim
     result: Mapping[str, Any] | None
     verdict: str
+    reduced: str = ""
+
+    @property
+    def label(self) -> str:
+        """The verdict with the scale at which it was found: ``reproduced, reduced scale``."""
+        return _at_scale(self.verdict, self.reduced)
 
     @property
     def cause(self) -> str:
-        """Why it differs, as far as the chapter says."""
+        """Why it differs, as far as the chapter says, or what would decide it."""
+        if self.verdict == FULL_SCALE:
+            return self.claim.full
         said = (self.result or {}).get("note") or self.claim.cause
+        if self.verdict == MISSED:
+            return said
         return said or "cause not found yet" if self.verdict in (DIFFERS, SAME_ORDER) else ""
+
+
+def _at_scale(verdict: str, reduced: str) -> str:
+    return f"{verdict}, reduced scale" if reduced and verdict in JUDGED else verdict
 
 
 @dataclass(frozen=True)
@@ -53,9 +71,29 @@ class Entry:
         return bool(self.shown) and not self.shown["placeholder"]
 
     @property
+    def claims(self) -> list[Check]:
+        """The checks of what the work claims, from which the verdict follows."""
+        return [check for check in self.checks if not check.claim.own]
+
+    @property
+    def aims(self) -> list[Check]:
+        """The checks of aims of our own, which are listed below and count for nothing."""
+        return [check for check in self.checks if check.claim.own]
+
+    @property
     def judged(self) -> bool:
-        """Whether it has a verdict: figures of our own without a check of their own have none."""
-        return self.artefact.listed or bool(self.checks)
+        """Whether it has a verdict: figures of our own without a claim of a work have none."""
+        return self.artefact.listed or bool(self.claims)
+
+    @property
+    def reduced(self) -> str:
+        """What the runs behind it have less of than the work's, in words."""
+        return str(self.shown.get("reduced", "")) or next((c.reduced for c in self.checks if c.reduced), "")
+
+    @property
+    def label(self) -> str:
+        """The verdict with the scale at which it was found."""
+        return _at_scale(self.verdict, self.reduced)
 
     @property
     def on_page(self) -> bool:
@@ -65,33 +103,48 @@ class Entry:
 
     @property
     def verdict(self) -> str:
-        """The verdict that follows from those on the claims.
+        """The verdict that follows from those on the claims of the work.
 
         It is reproduced only if the book shows it, with all its runs, and every claim about it was checked
         and holds. It is of the same order if only values are missed, while their ranking, or another order or
         trend, holds. It is reproduced in part where all that was decided holds, but not all was checked or
-        decided; undecided where nothing was.
+        decided; undecided where nothing was. Without a claim it is shown.
         """
-        verdicts = {check.verdict for check in self.checks}
-        if not self.drawn and (self.artefact.kind != "claim" or verdicts <= {NOT_ATTEMPTED}):
+        verdicts = {check.verdict for check in self.claims}
+        measured = any(check.result for check in self.checks)
+        if not self.drawn and (self.artefact.kind != "claim" or not measured):
             return NOT_ATTEMPTED
-        if QUICK in verdicts or self.shown.get("quick"):
+        if self.shown.get("quick") or QUICK in {check.verdict for check in self.checks}:
             return QUICK
+        if not verdicts:
+            return SHOWN
         if verdicts & {DIFFERS, SAME_ORDER}:
             return SAME_ORDER if self._order_holds else DIFFERS
-        if verdicts == {REPRODUCED} and not self.shown.get("partial"):
+        if verdicts == {REPRODUCED} and not self._short:
             return REPRODUCED
-        return UNDECIDED if UNDECIDED in verdicts and REPRODUCED not in verdicts else IN_PART
+        return IN_PART if REPRODUCED in verdicts else self._open(verdicts)
+
+    @staticmethod
+    def _open(verdicts: set[str]) -> str:
+        """Return what is said of an artefact of which nothing was decided."""
+        return next((each for each in (UNDECIDED, FULL_SCALE) if each in verdicts), IN_PART)
+
+    @property
+    def _short(self) -> bool:
+        """Whether runs or data are missing at the scale that is shown."""
+        words = f"reduced: {self.shown.get('reduced', '')}"
+        return self.shown.get("partial", "") not in ("", words)
 
     @property
     def _order_holds(self) -> bool:
-        ranked = [c.verdict for c in self.checks if c.claim.kind in ("order", "trend")]
-        missed = [c.claim.kind for c in self.checks if c.verdict == DIFFERS]
+        ranked = [c.verdict for c in self.claims if c.claim.kind in ("order", "trend")]
+        missed = [c.claim.kind for c in self.claims if c.verdict == DIFFERS]
         return set(missed) <= {"value"} and (REPRODUCED in ranked or not missed)
 
     def plain(self) -> dict[str, Any]:
         """Return the entry as plain data."""
         known = vars(self.artefact) | {"label": self.artefact.label, "verdict": self.verdict}
+        known |= {"reduced": self.reduced}
         runs = {"partial": self.shown.get("partial", ""), "stale": self.shown.get("stale", [])}
         checks = [
             vars(c.claim) | dict(c.result or {}) | {"verdict": c.verdict, "cause": c.cause}
@@ -132,8 +185,15 @@ class Ledger:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many artefacts of the sources have each verdict, in the order of `VERDICTS`."""
-        counted = Counter(entry.verdict for group in self.works.values() for entry in group)
+        """How many artefacts of the sources have each verdict, in the order of `VERDICTS`, scales apart."""
+        counted = Counter(entry.label for group in self.works.values() for entry in group)
+        known = [label for verdict in VERDICTS for label in (verdict, f"{verdict}, reduced scale")]
+        return {label: counted[label] for label in known if counted[label]}
+
+    @property
+    def aims(self) -> dict[str, int]:
+        """How many aims of our own have each verdict."""
+        counted = Counter(check.verdict for entry in self.entries for check in entry.aims)
         return {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
 
     def summary_line(self) -> str:
@@ -144,7 +204,8 @@ class Ledger:
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain data, for ``invex ledger --json``."""
         entries = [entry.plain() for entry in self.entries]
-        return {"profile": self.profile, "counts": self.counts, "artefacts": entries}
+        counts = {"counts": self.counts, "aims": self.aims}
+        return {"profile": self.profile, **counts, "artefacts": entries}
 
     def html(self, part: str, prefix: str = "") -> str:
         """Return ``scoreboard``, ``gallery``, ``verdicts`` or ``table``; ``prefix`` leads to the root."""
@@ -164,17 +225,26 @@ def ledger(root: Path, artefacts_dir: Path, profile: str) -> Ledger:
             results |= found["results"]
     entries = []
     for name, artefact in catalogue.artefacts.items():
-        checks = [check(claim, results.get(claim.id), profile) for claim in catalogue.claims_of(name)]
-        entries.append(Entry(artefact, checks, shown.get(name, {})))
+        held = shown.get(name, {})
+        reduced = str(held.get("reduced", ""))
+        checks = [check(c, results.get(c.id), profile, reduced) for c in catalogue.claims_of(name)]
+        entries.append(Entry(artefact, checks, held))
     return Ledger(entries, profile)
 
 
-def check(claim: Claim, result: Mapping[str, Any] | None, profile: str) -> Check:
-    """Compare what was measured for a claim with it; what was measured at ``quick`` is not compared."""
+def check(claim: Claim, result: Mapping[str, Any] | None, profile: str, reduced: str = "") -> Check:
+    """Compare what was measured for a claim with it; what was measured at ``quick`` is not compared.
+
+    ``reduced`` says what the runs of its artefact have less of (else the result does); what only the full
+    scale can show is not judged at another.
+    """
     if result is None:
         return Check(claim, None, NOT_ATTEMPTED)
     if profile == "quick":
         return Check(claim, result, QUICK)
+    reduced = reduced or str(result.get("reduced", ""))
+    if claim.full and reduced:
+        return Check(claim, result, FULL_SCALE, reduced)
     ends = (result["low"], result["high"])
-    interval = None if None in ends or result.get("extremes") else ends
-    return Check(claim, result, verdict(claim, result["value"], interval))
+    interval = None if None in ends else ends
+    return Check(claim, result, verdict(claim, result["value"], interval, result.get("n")), reduced)

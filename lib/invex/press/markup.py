@@ -28,9 +28,9 @@ def number(value: Any, digits: int | None = None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {number(entry, digits)}" for name, entry in value.items())
+        return ", ".join(f"{name} {_entry(entry, digits)}" for name, entry in value.items())
     if isinstance(value, list):
-        return ", then ".join(" ~ ".join(entry) if isinstance(entry, list) else entry for entry in value)
+        return ", then ".join(" & ".join(entry) if isinstance(entry, list) else entry for entry in value)
     if isinstance(value, int):
         return typeset(f"{value:,}")
     if not isinstance(value, float):
@@ -38,6 +38,15 @@ def number(value: Any, digits: int | None = None) -> str:
     if digits is not None and digits < 7:
         return typeset(f"{value:z,.{digits}f}")
     return typeset(f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}")
+
+
+def _entry(entry: Any, digits: int | None) -> str:
+    """Return a number, or one with its interval, `[value, low, high]`."""
+    if not isinstance(entry, list | tuple):
+        return number(entry, digits)
+    value, low, high = entry
+    digits = supported_digits(low, high, value)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -77,10 +86,13 @@ def measured(claim: Claim, result: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def expected(claim: Claim) -> str:
-    """Return what the paper reports, in the form in which it is compared."""
+    """Return what the source reports, in the form in which it is compared; limits and tolerances are ours."""
+    if claim.kind == "similar":
+        low, high = claim.limits or (1.0, 1.0)
+        return f"similar; allowed {number(low)} to {number(high)}"
     relation = {"<=": "≤", ">=": "≥"}.get(claim.relation, claim.relation)
     relation += SPACE if relation else ""
-    within = f" ± {number(claim.tolerance)}" if claim.tolerance else ""
+    within = f"; allowed ± {number(claim.tolerance)}" if claim.tolerance else ""
     return f"{relation}{number(claim.paper)}{within}{SPACE}{claim.unit}".strip()
 
 
@@ -89,5 +101,6 @@ TEMPLATES = Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 TEMPLATES.filters |= {"slug": slug, "typeset": typeset}
+TEMPLATES.filters |= {"verdict": lambda label: label.partition(",")[0]}  # without the scale
 TEMPLATES.globals |= {"measured": measured, "expected": expected}
 TEMPLATES.globals |= {"quick_label": QUICK_LABEL, "meanings": VERDICTS}
