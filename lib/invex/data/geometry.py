@@ -33,8 +33,8 @@ class Structure:
 def embedded(smiles: str, seed: int = 1, tries: int = 8) -> Structure:
     """A structure by distance geometry (ETKDG), relaxed in the MMFF94 force field: the lowest of several.
 
-    SMILES without stereochemistry leave it to chance how rings are fused. A single try may give an isomer that
-    nobody could make; the one of least energy is the one to expect.
+    SMILES without stereochemistry leave it to chance how rings are fused. A single try may give an isomer
+    that nobody could make; the one of least energy is the one to expect.
 
     Raises:
         NoGeometry: distance geometry finds none; such a molecule is too strained.
