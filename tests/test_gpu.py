@@ -7,9 +7,10 @@ import torch
 from invex.analysis.level_sets import LevelSet, minimum, radius
 from invex.nn.classifier import METHODS, Classifier, classifier
 from invex.nn.convex import ConvexNetwork
+from invex.nn.fit import Moment, cosine, fit
 from invex.nn.stack import Stack
 from invex.nn.train import Adam, Examples, Settings, networks_at_once, step, train
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")
 
@@ -134,3 +135,23 @@ def test_long_sets_and_kinks_stay_on_the_gpu() -> None:
     lowest = minimum(lambda z: (z - 1).abs().sum(1), torch.zeros_like(stretch))
     assert lowest.point.device.type == "cuda"
     assert (lowest.point - 1).abs().max() <= 1e-6
+
+
+def test_a_captured_step_trains_as_one_launched_kernel_by_kernel() -> None:
+    def curve(capture: bool) -> list[float]:
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(12, 64), nn.Tanh(), nn.Linear(64, 1)).cuda()
+        x = torch.randn(320, 12, generator=Generator().manual_seed(1)).cuda()
+
+        def loss(batch: tuple[Tensor, ...], moment: Moment) -> Tensor:
+            noise = torch.randn(len(batch[0]), generator=moment.generator, device="cuda")
+            target = batch[0].square().sum(1) * (1 + moment.share) + 0.1 * noise
+            return (module(batch[0])[:, 0] - target).square().mean()
+
+        optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
+        fitted = fit(
+            module, loss, (x,), optimiser, epochs=20, batch=31, schedule=cosine(), clip=10.0, capture=capture
+        )
+        return fitted.curve["loss"]
+
+    assert curve(True) == pytest.approx(curve(False), rel=1e-5)

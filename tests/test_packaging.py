@@ -14,6 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = {"torch", "numpy", "scipy"}
+EXTRAS = ("book", "chemistry", "control")  # all in the lock, so that every chapter and record can be made
 
 
 def locked(*names: str) -> dict[str, Version]:
@@ -33,7 +34,8 @@ def check(requirements: list[str], pins: dict[str, Version]) -> None:
 
 
 def test_the_lock_satisfies_the_library_and_the_book() -> None:
-    check(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["book"], locked("requirements.txt"))
+    wanted = [item for extra in EXTRAS for item in PROJECT["optional-dependencies"][extra]]
+    check(PROJECT["dependencies"] + wanted, locked("requirements.txt"))
 
 
 def test_the_lock_satisfies_the_tests() -> None:
@@ -76,9 +78,9 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}}))
 
 
 def extras() -> set[str]:
-    """Import names of what the book needs beyond the library."""
+    """Import names of what book, chemistry and control need beyond the library."""
     installed = {"pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
-    names = [Requirement(item).name for item in PROJECT["optional-dependencies"]["book"]]
+    names = [Requirement(item).name for extra in EXTRAS for item in PROJECT["optional-dependencies"][extra]]
     return {installed.get(name, name.replace("-", "_")) for name in names}
 
 
@@ -92,8 +94,9 @@ def imported_by(modules: list[str]) -> set[str]:
 
 def test_the_library_imports_without_the_book() -> None:
     folders = [ROOT / "lib/invex" / package for package in ("data", "nn", "analysis")]
-    files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
-    imported_by([f"invex.{file.parent.name}.{file.stem}".removesuffix(".__init__") for file in files])
+    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+    names = [".".join(file.relative_to(ROOT / "lib").with_suffix("").parts) for file in files]
+    imported_by([name.removesuffix(".__init__") for name in names])
 
 
 def test_the_initialiser_imports_nothing_beyond_torch() -> None:
@@ -128,3 +131,13 @@ def test_imports_point_one_way(package: str) -> None:
     for file in sorted((ROOT / "lib/invex" / package).rglob("*.py")):
         wrong = imported_packages(file) - ALLOWED[package]
         assert not wrong, f"{file.relative_to(ROOT)} imports invex.{', invex.'.join(sorted(wrong))}"
+
+
+def test_without_the_book_the_command_names_the_extra_in_one_line() -> None:
+    code = BLOCK.format(absent=extras(), modules=["invex.command"]) + "invex.command.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", "import invex.command\n" + code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'invex[book]'" in done.stderr

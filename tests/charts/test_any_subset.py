@@ -1,6 +1,7 @@
 """Every chart of recorded runs is drawn from any subset of them: none, one, and many drawn at random."""
 
 import random
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from invex.charts import initial_activity, invariances, learning_dynamics, performance, performance_tables
 from invex.charts import learning_dynamics_tables as tables
-from invex.charts.style import house
+from invex.charts.style import NARROW, WIDE, WIDTH, house
 from invex.lab.records import Record, Store
 from invex.press.records_view import Records
 from matplotlib.figure import Figure
@@ -45,6 +46,15 @@ def sound(figure: Figure) -> None:
     assert box.width < width + 1
 
 
+def everywhere(draw: Callable[[], Figure], wide: float = WIDTH) -> None:
+    """The chart is sound on a page, and on a phone, whose width it takes."""
+    for width in (wide, NARROW):
+        with house(width):
+            figure = draw()
+            assert figure.get_size_inches()[0] == width
+            sound(figure)
+
+
 def test_a_collapsed_panel_would_be_found() -> None:
     with house():
         figure = plt.figure(figsize=(2, 2), layout="none")
@@ -61,9 +71,8 @@ def test_curves_and_depths(subset: Records) -> None:
     assert len(tables.endings(runs, left)) <= max(1, len(subset.runs))
     if len(summary) and frame["method"].nunique() < 7:
         assert tables.left_in_words(left)
-        with house():
-            sound(learning_dynamics.curves(summary, **TITLES))
-            sound(learning_dynamics.depths(summary, **TITLES))
+        everywhere(lambda: learning_dynamics.curves(summary, **TITLES))
+        everywhere(lambda: learning_dynamics.depths(summary, **TITLES))
 
 
 @pytest.mark.parametrize("subset", subsets("initial_activity"), ids=lambda part: str(len(part.runs)))
@@ -77,8 +86,7 @@ def test_initial_activity(subset: Records, trained: int) -> None:
     active = tables.activity(subset.frame("layers"), runs.metrics(), left)
     assert len(subset.drawn(active, ["dataset", "seed"]).runs) <= len(subset.runs)
     if len(active):
-        with house():
-            sound(initial_activity.activity(active, **TITLES))
+        everywhere(lambda: initial_activity.activity(active, **TITLES))
 
 
 @pytest.mark.parametrize("silent", [0.0, 0.5])
@@ -95,8 +103,7 @@ def test_benches(subset: Records) -> None:
     assert performance_tables.checks(rows).keys() <= {*performance_tables.CHECKS, *performance_tables.SHARES}
     for _, mine in rows.groupby("bench"):
         assert performance_tables.finding(mine)
-        with house():
-            sound(performance.bench(mine, {}))
+        everywhere(lambda mine=mine: performance.bench(mine, {}), WIDE)
 
 
 @pytest.mark.parametrize("subset", subsets("rosenbrock"), ids=lambda part: str(len(part.runs)))

@@ -22,7 +22,7 @@ def test_images():
 
 def test_the_papers_runs_are_three_seeds_of_the_released_settings():
     runs = fashion.configs("paper")
-    assert [config.seed for config in runs] == [0, 1, 2]
+    assert [(config.seed, config.curvature) for config in runs] == [(0, 0.1), (1, 0.1), (2, 0.1), (0, 1.0)]
     assert runs[0] == fashion.Config()
     assert (runs[0].epochs, runs[0].batch, runs[0].latent, runs[0].width) == (30, 32, 35, 64)
     assert runs[0].property_weight == pytest.approx(0.2 * 32**2)
@@ -169,6 +169,20 @@ def test_a_short_run_from_end_to_end():
         if method == "level set"
     ]
     assert max(level) < 1e-3
+
+
+def test_centring_takes_out_what_noise_put_in():
+    """A head that is too high by a constant everywhere comes back, and its shape stays."""
+    data = rotated.load("digits")
+    trained = fashion.train(TINY, data)
+    angles = rotated.angles(len(data.images), fashion.TRAINING_ANGLES)
+    pictures, z = data.turned(angles), torch.randn(5, 4)
+    before = trained.model.head(z)
+    assert fashion.centre(trained.model, pictures, angles) == pytest.approx(0, abs=1e-6)
+    with torch.no_grad():
+        trained.model.head[0].offset += 0.3
+    assert fashion.centre(trained.model, pictures, angles) == pytest.approx(-0.3, abs=1e-5)
+    torch.testing.assert_close(trained.model.head(z), before)
 
 
 def test_a_run_that_is_interrupted_goes_on_to_the_same_numbers():

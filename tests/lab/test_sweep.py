@@ -260,3 +260,28 @@ def test_the_cost_of_a_chapter_names_each_machine_once(plan, monkeypatch):
     costs.note(plan.store.folder, [("part/chapter", "quick", 7.0)])
     stated = costs.stated(plan.store, "part/chapter", ["fake_runs.steady"])
     assert stated.endswith("(on a GPU; a processor, 2 cores)")
+
+
+STRANGER = """
+from dataclasses import dataclass
+from invex.lab.records import Outcome
+
+@dataclass(frozen=True)
+class Config:
+    seed: int = 0
+
+def configs(profile):
+    return [Config()]
+
+def run(configs, **more):
+    yield Config(seed=7), Outcome({}, {"x": 1.0}, {})
+"""
+
+
+def test_a_run_that_was_not_asked_for_is_not_recorded(plan, tmp_path, monkeypatch):
+    (tmp_path / "stranger.py").write_text(STRANGER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = experiments.find("stranger")
+    report = sweep.sweep(replace(plan, experiment=found, configs=(found.module.Config(),)))
+    assert "not asked for: seed=7" in next(iter(report.raised.values()))
+    assert not plan.store.paths("stranger")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from invex.analysis import certificates
 from invex.analysis.level_sets import level_before, minimum
-from invex.analysis.minimum import MinimumNotAttained
+from invex.analysis.level_sets.minimum import MinimumNotAttained
 from invex.nn.convex import ConvexNetwork
 from invex.nn.heads import ScaledTanh, StronglyConvex
 
@@ -54,4 +54,6 @@ def test_the_head_keeps_within_the_angles_rises_and_is_undone_by_its_level():
     assert head(y).abs().max() < math.pi / 4
     assert head(torch.tensor([1e-6])).item() == pytest.approx(1e-6)
     level = level_before(head, math.radians(36))
-    assert head(torch.tensor([level], dtype=torch.float64)).item() == pytest.approx(math.radians(36), abs=1e-12)
+    assert head(torch.tensor([level], dtype=torch.float64)).item() == pytest.approx(
+        math.radians(36), abs=1e-12
+    )

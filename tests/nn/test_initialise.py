@@ -215,3 +215,12 @@ def test_the_snippet_of_the_chapter_makes_a_convex_network():
     middle = names["net"](ends.mean(0))
     assert (middle <= names["net"](ends).mean(0) + 1e-6).all()
     assert middle.std() > 0
+
+
+@pytest.mark.parametrize(
+    "wrap", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.orthogonal]
+)
+def test_a_layer_whose_weight_is_computed_is_refused(wrap):
+    layer = wrap(nn.Linear(5, 5))
+    with pytest.raises(ValueError, match=r"the weight of .* is computed from other tensors"):
+        initialise.principled_layer_(layer)

@@ -137,3 +137,46 @@ def test_the_card_carries_the_runs_own_provenance(book: Book, chapter: Chapter, 
     origin = found.runs[0].provenance
     assert (terms["Seeds"], terms["Recorded"]) == ("0, 1, 2", origin["when"][:10])
     assert (terms["Code"], terms["Device"]) == (origin["code"]["digest"], origin["device"])
+
+
+PANELS = """
+from dataclasses import dataclass
+from invex.lab.records import Outcome
+
+@dataclass(frozen=True)
+class Config:
+    dataset: str = "a"
+    epochs: int = 10
+    seed: int = 0
+
+def configs(profile):
+    epochs = {"quick": 1, "reduced": 2, "paper": 10}[profile]
+    return [Config(dataset, epochs, seed) for dataset in "ab" for seed in range(2)]
+
+def reduced(config):
+    return f"{config.epochs} epochs of 10"
+
+def run(configs, *, device, folder, progress):
+    for config in configs:
+        yield config, Outcome({"curve": {"loss": [1.0]}}, {"x": 1.0}, {})
+"""
+
+
+def test_a_page_draws_the_largest_recorded_scale_panel_by_panel(
+    book: Book, chapter: Chapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "panels_of_two.py").write_text(PANELS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found, store = experiments.find("panels_of_two"), Store(book.records)
+    sweep.sweep(sweep.Plan(found, tuple(found.configs("reduced")), "reduced", store))
+    less = chapter.records("panels_of_two", per=("dataset",))
+    assert set(less.frame().profile) == {"reduced"}
+    assert (less.reduced, less.partial) == ("2 epochs of 10", "reduced: 2 epochs of 10")
+    assert "reduced: 2 epochs of 10" in show(chapter, less).figcaption.get_text()
+    full = experiments.select(found, found.configs("paper"), {"dataset": "b", "seed": 0})
+    sweep.sweep(sweep.Plan(found, tuple(full), "paper", store))
+    mixed = chapter.records("panels_of_two", per=("dataset",))
+    scales = mixed.metrics().groupby("dataset").profile.agg(set).to_dict()
+    assert scales == {"a": {"reduced"}, "b": {"paper"}}
+    assert mixed.partial == "reduced: 2 epochs of 10; 3 of 4 runs"
+    assert set(chapter.records("panels_of_two").metrics().profile) == {"paper"}

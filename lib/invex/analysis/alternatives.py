@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from invex.analysis.spherical import from_angles, to_angles
+from invex.analysis.level_sets.spherical import from_angles, to_angles
 
 
 def straight(a: Tensor, b: Tensor, n: int) -> Tensor:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from invex.charts.learning_dynamics import guessing_line, losses_axis
-from invex.charts.style import BLUE, WIDTH
+from invex.charts.style import BLUE, narrow, panels, wrapped
 
 MARKS = "o^sD"
 Filling = Literal["none", "bottom", "full"]
@@ -32,25 +32,29 @@ def activity(runs: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[s
     none = 0.1 * least  # a place for zero on a log scale
     names, hidden = list(dict.fromkeys(runs["dataset"])), sorted(set(runs["hidden"]))
     methods = list(dict.fromkeys(runs["method"]))
-    figure, grid = plt.subplots(1, len(names), squeeze=False, sharex=True, figsize=(WIDTH, 3.6))
+    figure, grid = panels(len(names), height=3.0 if narrow() else 3.6, sharex=True)
     for (name, depth, method), part in runs.groupby(["dataset", "hidden", "method"], sort=False):
         style = {"marker": MARKS[methods.index(method) % len(MARKS)], "fillstyle": FILLS[hidden.index(depth)]}
-        axes = grid[0, names.index(name)]
+        axes = grid[names.index(name)]
         axes.plot(
             _apart(part["active"], none), part["final_loss"], ls="", color=BLUE, ms=6, alpha=0.75, **style
         )
-    for axes, name in zip(grid[0], names, strict=True):
+    for axes, name in zip(grid, names, strict=True):
         axes.set(xscale="log", title=titles[name])
         _shares(axes.xaxis, none, least)
         ends = runs["final_loss"][runs["dataset"] == name].dropna()
         losses_axis(axes, min([chance[name] / 10, *0.7 * ends]), 2 * chance[name])
         guessing_line(axes, chance[name])
-    grid[0, 0].set_ylabel("loss of the last epoch (nats)")
+    grid[0].set_ylabel("loss of the last epoch (nats)")
     words = "active share of the last hidden layer before training"
-    figure.supxlabel(words, fontsize=plt.rcParams["axes.labelsize"])
-    figure.legend(
-        handles=_key(hidden, methods), loc="outside upper center", ncols=max(len(hidden), len(methods))
+    figure.supxlabel(wrapped(words), fontsize=plt.rcParams["axes.labelsize"])
+    key = (
+        _key(hidden, methods)
+        if not narrow()
+        else [mark for mark in _key(hidden, methods) if mark.get_marker()]
     )
+    columns = 2 if narrow() else max(len(hidden), len(methods))
+    figure.legend(handles=key, loc="outside upper center", ncols=columns)
     return figure
 
 

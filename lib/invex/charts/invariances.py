@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from invex.analysis.level_sets.pullback import Curves
-from invex.charts.style import CYCLE, INK, MUTED, WIDE, WIDTH
+from invex.charts import style
+from invex.charts.style import CYCLE, INK, MUTED
 
 BLUE, ORANGE = CYCLE[:2]
 INPUT = ("x1", "x2")
@@ -30,8 +31,9 @@ def _colours() -> Colormap:
     )
 
 
-def _panels(left: tuple[str, str], right: tuple[str, str], width: float = WIDTH) -> tuple[Figure, Axes, Axes]:
-    figure, panels = plt.subplots(1, 2, figsize=(width, 0.5 * width + 0.25))
+def _panels(left: tuple[str, str], right: tuple[str, str]) -> tuple[Figure, Axes, Axes]:
+    height = style.width() if style.narrow() else 0.5 * style.width() + 0.25
+    figure, panels = style.panels(2, height=height)
     for axes, (first, second) in zip(panels, (left, right), strict=True):
         axes.grid(False)
         axes.set(xlabel=f"${first[0]}_{first[1]}$", ylabel=f"${second[0]}_{second[1]}$")
@@ -72,7 +74,7 @@ def level_curve(points: pd.DataFrame, curve: pd.DataFrame, minimum: pd.Series) -
         curve: x1, x2, z1, z2 of the curve, in order.
         minimum: the stationary point, the same four columns.
     """
-    figure, *panels = _panels(INPUT, LATENT, WIDE)
+    figure, *panels = _panels(INPUT, LATENT)
     colours = Normalize(0, points["y"].quantile(0.98))
     for axes, space in zip(panels, (INPUT, LATENT), strict=True):
         across, up = points[list(space)].T.to_numpy()
@@ -123,7 +125,7 @@ def level_curves(curves: pd.DataFrame, minimum: pd.Series) -> Figure:
         curves: level, x1, x2, z1, z2, in order along each curve.
         minimum: the stationary point.
     """
-    figure, *panels = _panels(LATENT, INPUT, WIDE)
+    figure, *panels = _panels(LATENT, INPUT)
     levels = curves["level"].unique()
     colours = Normalize(levels.min(), levels.max())
     for axes, space in zip(panels, (LATENT, INPUT), strict=True):
@@ -150,7 +152,7 @@ def certificates(eigenvalues: pd.DataFrame, crossings: pd.DataFrame) -> Figure:
         eigenvalues: `smallest` eigenvalue of the Hessian at points, by `network`.
         crossings: `share` of rays that cross a level `count` times, by `network`.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
+    figure, (left, right) = style.panels(2, height=2.7)
     networks = list(eigenvalues["network"].unique())
     for colour, name, shift in zip((BLUE, ORANGE), networks, (-0.2, 0.2), strict=True):
         own = np.sort(eigenvalues.loc[eigenvalues["network"] == name, "smallest"])

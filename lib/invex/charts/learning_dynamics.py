@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,8 +16,9 @@ from invex.charts.style import (
     MUTED,
     OCHRE,
     TEAL,
-    WIDTH,
     label_ends,
+    narrow,
+    panels,
     plain_ticks,
 )
 
@@ -73,9 +73,9 @@ def curves(
     there = dict.fromkeys(zip(summary["dataset"], summary["hidden"], strict=True))
     rows = sorted(there, key=lambda row: (names.index(row[0]), row[1]))
     colours = _palette(list(dict.fromkeys(summary["method"])))
-    figure, grid = plt.subplots(
-        len(rows), 2, squeeze=False, width_ratios=[1, 2.6], figsize=(WIDTH, 2.6 * len(rows))
-    )
+    ratios = None if narrow() else [1, 2.6]
+    figure, axes = panels(2 * len(rows), columns=2, width_ratios=ratios)
+    grid = axes.reshape(-1, 2)
     for (first, whole), (name, depth) in zip(grid, rows, strict=True):
         here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
         _early(first, here[here["step"] <= early], colours)
@@ -93,7 +93,9 @@ def depths(summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[
     """Loss against steps on one grid: a column for each data set, a row for each depth; takes `quartiles`."""
     names, rows = list(dict.fromkeys(summary["dataset"])), sorted(set(summary["hidden"]))
     colours, most = _palette(list(dict.fromkeys(summary["method"]))), summary["n"].max()
-    figure, grid = plt.subplots(len(rows), len(names), squeeze=False, figsize=(WIDTH, 0.4 + 2.1 * len(rows)))
+    height = 2.1 + 0.4 / len(rows)
+    figure, axes = panels(len(rows) * len(names), columns=len(names), height=height)
+    grid = axes.reshape(len(rows), len(names))
     for (row, depth), (column, name) in product(enumerate(rows), enumerate(names)):
         here = summary[(summary["dataset"] == name) & (summary["hidden"] == depth)]
         if len(here):
@@ -102,15 +104,16 @@ def depths(summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[
                 _note(grid[row, column], f"{n} seed{'s' if n > 1 else ''}", 0.04)
         else:
             grid[row, column].set_axis_off()
-    for axes, name in zip(grid[0], names, strict=True):
-        axes.set_title(titles[name])
-    for axes, depth in zip(grid[:, 0], rows, strict=True):
-        axes.set_ylabel(f"{depth} layers: loss (nats)")
+    for (row, depth), (column, name) in product(enumerate(rows), enumerate(names)):
+        if row == 0 or narrow():
+            grid[row, column].set_title(titles[name])
+        if column == 0 or narrow():
+            grid[row, column].set_ylabel(f"{depth} layers: loss (nats)")
     for axes in grid[-1]:
         axes.set_xlabel("step")
     drawn = {str(line.get_label()): line for axes in grid.flat for line in axes.get_lines()}
     shown = [drawn[method] for method in colours if method in drawn]
-    figure.legend(handles=shown, loc="outside upper center", ncols=len(shown))
+    figure.legend(handles=shown, loc="outside upper center", ncols=2 if narrow() else len(shown))
     return figure
 
 

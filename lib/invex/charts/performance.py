@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invex.charts.style import CYCLE, MUTED, WIDE, label_ends, plain_ticks
+from invex.charts.style import CYCLE, MUTED, label_ends, narrow, plain_ticks, width, wrapped
 
 PEERS = {
     "nelder_mead": "Nelder–Mead",
@@ -139,13 +139,14 @@ def bench(rows: pd.DataFrame, aims: Mapping[tuple[str, str], float]) -> Figure:
     colours = dict(zip(dict.fromkeys(rows["hardware"]), CYCLE, strict=False))
     curves = [(curve, curve.rows(rows)) for curve in CURVES.get(rows["bench"].iloc[0], ())]
     curves = [(curve, part) for curve, part in curves if len(part)]
-    heights = [0.95 + 0.32 * len(paired), *([3.0] if curves else [])]
-    figure = plt.figure(figsize=(WIDE if curves else 7.0, sum(heights)))
-    grid = figure.add_gridspec(len(heights), max(1, len(curves)), height_ratios=heights)
+    columns = 1 if narrow() else max(1, len(curves))
+    heights = [0.95 + (0.55 if narrow() else 0.32) * len(paired), *[3.0] * -(-len(curves) // columns)]
+    figure = plt.figure(figsize=(width(), sum(heights)))
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     _ratios(figure.add_subplot(grid[0, :]), paired, aims, colours)
-    for column, (curve, part) in enumerate(curves):
-        axes = figure.add_subplot(grid[1, column])
-        if column == 0 and len(colours) > part["hardware"].nunique() == 1:
+    for number, (curve, part) in enumerate(curves):
+        axes = figure.add_subplot(grid[1 + number // columns, number % columns])
+        if number == 0 and len(colours) > part["hardware"].nunique() == 1:
             axes.set_title(f"On {part['hardware'].iloc[0]}:")
         _curve(axes, part, curve, colours)
     return figure
@@ -166,7 +167,13 @@ def _ratios(
     _aside(axes, len(rows) - 0.25, "times as fast", color=MUTED)
     axes.axvline(1, color=MUTED, lw=0.8)
     axes.set(yticks=range(len(rows)), yticklabels=labels[::-1], ylim=(-0.6, len(rows) - 0.4))
-    axes.set_xlabel("time of the peer over ours: median and extremes of the pairs; upright stroke: the aim")
+    if narrow():  # the names above the lines: beside them they would leave no room
+        axes.set_yticks([])
+        for y, label in enumerate(labels[::-1]):
+            place = axes.get_yaxis_transform()
+            axes.annotate(label, (0, y + 0.22), xycoords=place, fontsize=9, va="bottom", color=MUTED)
+    words = "time of the peer over ours: median and extremes of the pairs; upright stroke: the aim"
+    axes.set_xlabel(wrapped(words))
     if rows["ratio"].max() > 10:
         axes.set_xscale("log")
         plain_ticks(axes.xaxis, 1.0)

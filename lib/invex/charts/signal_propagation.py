@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invex.charts.style import METHOD_COLOURS, MUTED, WIDE, WIDTH, label_ends, paper_line
+from invex.charts import style
+from invex.charts.style import METHOD_COLOURS, MUTED, label_ends, narrow, paper_line, width
 
 POSITIVE, NEGATIVE = (0.76, 0.25, 0.04), (0.04, 0.37, 0.66)
 BLUE, ORANGE, PURPLE, GREY = (METHOD_COLOURS[k] for k in ("ICNN + init", "ICNN", "ICNN + skip", "non-convex"))
@@ -21,7 +22,10 @@ def layers(panels: Mapping[str, Sequence[np.ndarray]], colours: Mapping[str, str
     `panels` maps a row's name to pre-activations (inputs, width) by layer; `shown` features enter a matrix.
     """
     rows, columns = len(panels), len(next(iter(panels.values())))
-    figure, axes = plt.subplots(rows, 2 * columns, figsize=(WIDE, 0.4 + 1.55 * rows), squeeze=False)
+    deep = 2 if narrow() else 1  # rows of a network: matrices stand below the histograms on a phone
+    size = (width(), 0.4 + (1.2 if narrow() else 1.55) * rows * deep)
+    figure, grid = plt.subplots(rows * deep, 2 * columns // deep, figsize=size, squeeze=False)
+    axes = grid.reshape(rows, 2 * columns)
     for row, (name, states) in zip(axes, panels.items(), strict=True):
         for index, state in enumerate(states):
             _histogram(row[index], state, colours[name])
@@ -29,7 +33,9 @@ def layers(panels: Mapping[str, Sequence[np.ndarray]], colours: Mapping[str, str
         row[0].set_ylabel(name)
     for index in range(columns):
         axes[0, index].set_title(f"layer {index + 1}", fontsize="small", loc="center")
-        axes[0, columns + index].set_title(f"layer {index + 1}", fontsize="small", loc="center")
+        axes[0, columns + index].set_title(
+            "" if narrow() else f"layer {index + 1}", fontsize="small", loc="center"
+        )
     return figure
 
 
@@ -52,7 +58,7 @@ def _short(value: float) -> str:
 def _matrix(axes: Axes, state: np.ndarray, shown: int) -> None:
     matrix = np.corrcoef(state.T)
     typical = matrix[~np.eye(len(matrix), dtype=bool)].mean()
-    axes.set_xlabel(f"{_short(typical)} on average", fontsize=9.5)
+    axes.set_xlabel(f"{_short(typical)}{'' if narrow() else ' on average'}", fontsize=9.5)
     correlation = matrix[:shown, :shown]
     image = np.empty((*correlation.shape, 4))
     image[..., :3] = np.where(correlation[..., None] > 0, POSITIVE, NEGATIVE)
@@ -66,7 +72,7 @@ def _matrix(axes: Axes, state: np.ndarray, shown: int) -> None:
 
 def fixed_points(rows: pd.DataFrame) -> Figure:
     """Mean, variance and correlation after one principled layer against width; colours are slopes."""
-    figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.7))
+    figure, panels = style.panels(3, height=2.7)
     slopes = sorted(rows["slope"].unique())
     for axes, (moment, part) in zip(panels, rows.groupby("moment", sort=False), strict=True):
         for shift, (slope, colour) in enumerate(zip(slopes, (BLUE, ORANGE, PURPLE), strict=True)):
@@ -95,7 +101,7 @@ def depth(rows: pd.DataFrame, starts: Mapping[str, tuple[str, str]]) -> Figure:
     `starts` maps a start to its label and colour. Points and lines: two-point weights; crosses: log-normal
     weights; dotted: the recursion.
     """
-    figure, panels = plt.subplots(1, 3, figsize=(WIDE, 3.1))
+    figure, panels = style.panels(3, height=3.1)
     for axes, moment in zip(panels, NAMES, strict=True):
         part = rows[rows["moment"] == moment]
         for start, (label, colour) in starts.items():
@@ -124,7 +130,8 @@ def stability(curves: pd.DataFrame, points: pd.DataFrame, response: pd.DataFrame
     `curves`: width and a column for each kind of growth; `points`: width, name, value, error; `response`:
     rho, published, derived, and measured over_old, over_new with errors.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDE, 3.4), gridspec_kw={"width_ratios": (1.25, 1)})
+    ratios = None if narrow() else (1.25, 1)
+    figure, (left, right) = style.panels(2, height=3.4, width_ratios=ratios)
     for (name, values), colour in zip(curves.set_index("width").items(), (GREY, BLUE, ORANGE), strict=True):
         left.plot(values.index, values, color=colour, label=str(name))
         own = points[points["name"] == name]
@@ -149,7 +156,7 @@ def stability(curves: pd.DataFrame, points: pd.DataFrame, response: pd.DataFrame
 
 def convolution(by_lag: pd.DataFrame, by_spread: pd.DataFrame) -> Figure:
     """Covariances against the lag of positions (left), and moments against the inputs' smoothness (right)."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDE, 3.1))
+    figure, (left, right) = style.panels(2, height=3.1)
     styles = {1: "-", 4: "--"}
     for (kind, spread), own in by_lag.groupby(["kind", "spread"]):
         colour = BLUE if kind == "same" else ORANGE
@@ -181,7 +188,7 @@ def ridges(
     """Histograms over asinh(pre-activation) of every layer, a row for each of the explorer's `runs`."""
     columns = len(next(iter(runs.values()))["histograms"])
     figure, axes = plt.subplots(
-        len(runs), columns, figsize=(WIDE, 0.5 + 0.95 * len(runs)), sharex=True, sharey="row"
+        len(runs), columns, figsize=(width(), 0.5 + 0.95 * len(runs)), sharex=True, sharey="row"
     )
     for row, (name, run) in zip(axes, runs.items(), strict=True):
         for index, (panel, counts) in enumerate(zip(row, run["histograms"], strict=True)):
@@ -189,11 +196,15 @@ def ridges(
             edges = np.linspace(low, high, len(counts) + 1)
             panel.stairs(heights, edges, fill=True, color=colours[name])
             ticks = (-5, 0, 5, 100, 10_000)
-            panel.set(xticks=np.arcsinh(ticks), xticklabels=["", "0", "", "100", "10⁴"], yticks=[])
+            names = ["", "0", "", "" if narrow() else "100", "10⁴"]
+            panel.set(xticks=np.arcsinh(ticks), xticklabels=names, yticks=[])
             panel.grid(False)
             panel.spines["left"].set_visible(False)
             panel.axvline(0, color=MUTED, linewidth=0.6)
             if row is axes[0]:
-                panel.set_title(f"layer {index + 1}", fontsize="small", loc="center")
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+                title = f"{index + 1}" if narrow() else f"layer {index + 1}"
+                panel.set_title(title, fontsize="small", loc="center")
+        row[0].set_ylabel(
+            name, rotation=90 if narrow() else 0, ha="center" if narrow() else "right", va="center"
+        )
     return figure

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,6 +132,11 @@ def panels(
     for spare in axes[count:]:
         spare.remove()
     return figure, axes[:count]
+
+
+def wrapped(text: str, characters: int = 44) -> str:
+    """A text in lines that a phone has room for; as it is on a wide page."""
+    return textwrap.fill(text, characters) if narrow() else text
 
 
 def label_ends(axes: Axes, *, gap: float = 1.15, pad: float = 5.0) -> None:

@@ -1,7 +1,7 @@
 """Faces as arrays: Olivetti (AT&T Laboratories Cambridge; Samaria & Harter, 1994), and a stand-in.
 
-Images are in canonical order, ascending SHA-256 of (pixels, person), so that a digest and a seeded split do not
-depend on the file they came from.
+Images are in canonical order, ascending SHA-256 of (pixels, person), so that a digest and a seeded split do
+not depend on the file they came from.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
                     f"{path} is damaged ({type(error).__name__}: {error}); get it anew"
                 ) from error
     raise DataError(
-        f"no olivetti_faces.npz or olivettifaces.mat in {folder}; data_scripts/olivetti.py says where they are"
+        f"no olivetti_faces.npz or olivettifaces.mat in {folder}; data_scripts/olivetti.py says where it is"
     )
 
 

@@ -44,7 +44,11 @@ class Upright:
     def turned(self, angles: Tensor, rows: Tensor | None = None) -> Tensor:
         """The images at these rows (default all), each by its angle (n,): (n, side, side) uint8."""
         chosen = self.images if rows is None else self.images[rows]
-        return (255 * rotate(chosen.float() / 255, angles, self.side)).round().clamp(0, 255).to(torch.uint8)
+        found = [
+            (255 * rotate(some.float() / 255, angle, self.side)).round().clamp(0, 255).to(torch.uint8)
+            for some, angle in zip(chosen.split(4096), angles.split(4096), strict=True)
+        ]
+        return torch.cat(found)
 
     def to(self, device: str | torch.device) -> "Upright":
         """The same on a device."""

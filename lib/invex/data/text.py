@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def load(name: str = "bibtex", folder: Path | str | None = None) -> LabelledText
 
 def write(texts: LabelledTexts, path: Path) -> None:
     """Write a set in the compressed form that `load` reads: row by row, the numbers of words and labels."""
-    parts = {}
+    parts: dict[str, Any] = {}
     for letter, array in (("X", texts.words), ("Y", texts.labels)):
         rows, columns = np.nonzero(array)
         starts = np.searchsorted(rows, np.arange(len(array) + 1)).astype(np.int32)

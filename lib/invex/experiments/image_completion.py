@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +17,8 @@ from invex.nn.fit import Fitted, Keeper, Moment, fit
 
 BY_BUNDLE, BY_GRADIENT, NON_CONVEX = "convex, bundle entropy", "convex, gradient", "non-convex, gradient"
 METHODS = (BY_GRADIENT, NON_CONVEX, BY_BUNDLE)
-TEST = {"olivetti": 50, "enlarged-digits": 50}
-SHOWN = 8
+TEST, VALIDATION, SHOWN = 50, 35, 8
+"""Faces for the test and, of the 350 others, for the choice of the epoch; faces whose completion is kept."""
 EDGE = 1e-3  # the mean half starts bundles within the open cube
 
 
@@ -65,9 +66,10 @@ def reduced(config: Config) -> str:
 
 @dataclass(frozen=True)
 class Halves:
-    """Training and test images in [0, 1]: x the right half, mirrored as in the source, y the left, flattened."""
+    """Images in [0, 1]: x the right half, mirrored as in the source, y the left, flattened."""
 
     train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
     shape: tuple[int, int]
 
@@ -91,13 +93,13 @@ def run(
         halves = divide(images, config, device)
         model = build(config, halves).to(device)
         start = time.perf_counter()
-        fitted = _train(model, config, halves, progress, keeper(config))
+        fitted, shown = _train(model, config, halves, progress, keeper(config))
         seconds = time.perf_counter() - start
-        completed = complete(model, config, halves)
         failed = None if fitted.failed is None else f"loss not finite at update {fitted.failed}"
-        curve = {"epoch": list(range(len(fitted.curve["loss"]))), **fitted.curve}
-        metrics = _errors(completed, halves) | {"seconds": seconds}
-        yield config, _outcome(curve, metrics, {images.name: images.digest}, failed, completed, halves)
+        tables = {"curve": {"epoch": list(range(len(fitted.curve["loss"]))), **fitted.curve}}
+        metrics = _chosen(fitted.curve) | _without_learning(halves) | {"seconds": seconds}
+        tensors = _pictures(shown, halves)
+        yield config, Outcome(tables, metrics, {images.name: images.digest}, failed, tensors)
 
 
 def build(config: Config, halves: Halves) -> CompletionEnergy:
@@ -115,20 +117,21 @@ def build(config: Config, halves: Halves) -> CompletionEnergy:
 
 
 def divide(images: faces.Faces, config: Config, device: str) -> Halves:
-    """The faces split into training and test, and each into halves."""
-    rows = faces.split(images, config.seed, TEST[config.dataset])
+    """The faces split into training, validation and test, and each into halves."""
+    rest, test = faces.split(images, config.seed, TEST)
+    rows = rest[VALIDATION:], rest[:VALIDATION], test
     whole = torch.from_numpy(images.images).to(device, torch.float32) / 255
     half = whole.shape[2] // 2
     places = [torch.from_numpy(part).to(device) for part in rows]
     parts = [(whole[p][:, :, half:].flip(2), whole[p][:, :, :half].flatten(1)) for p in places]
-    return Halves(parts[0], parts[1], (whole.shape[1], half))
+    return Halves(parts[0], parts[1], parts[2], (whole.shape[1], half))
 
 
 def infer(model: CompletionEnergy, x: Tensor, mean: Tensor, config: Config, *, learn: bool = False) -> Tensor:
     """The halves y (n, p) of least energy; with ``learn`` differentiable in the parameters."""
     energy, start = model.at(x), mean.expand(len(x), -1)
     if config.method != BY_BUNDLE:
-        inner = {"steps": config.steps, "rate": config.inner_rate, "momentum": config.momentum}
+        inner: Any = {"steps": config.steps, "rate": config.inner_rate, "momentum": config.momentum}
         return gradient.descend(energy, start, **inner, box=SPACE, unroll=learn)
     start = start.clamp(EDGE, 1 - EDGE)
     found = bundle_entropy.minimise(energy, start, steps=config.steps, check=False, until=False)
@@ -141,53 +144,68 @@ def _train(
     halves: Halves,
     progress: Callable[[str], None],
     keeper: Keeper | None,
-) -> Fitted:
-    mean = halves.mean
+) -> tuple[Fitted, Tensor]:
+    """Train; the first test faces as completed at the epoch that validation chooses come with the curve."""
+    mean, best = halves.mean, float("inf")
+    shown = mean[None]
 
     def objective(batch: tuple[Tensor, ...], moment: Moment) -> Tensor:
         x, y = batch
         return 255**2 * (infer(model, x, mean, config, learn=True) - y).square().mean()
 
     def measure(epoch: int) -> Mapping[str, float]:
-        return {"test": _errors(complete(model, config, halves), halves)["mse"]}
+        nonlocal best, shown
+        found = {name: complete(model, config, halves, part) for name, part in _judged(halves).items()}
+        errors = {name: error(y, _judged(halves)[name][1]) for name, y in found.items()}
+        if errors["validation"] < best:
+            best, shown = errors["validation"], found["test"][:SHOWN]
+        return errors
 
     optimiser = torch.optim.Adam(model.parameters(), config.rate)
-    settings = {"epochs": config.epochs, "batch": config.batch, "seed": config.seed, "keeper": keeper}
-    return fit(
-        model, objective, halves.train, optimiser, **settings, after_step=model.project_, after_epoch=measure,
+    settings: Any = {"epochs": config.epochs, "batch": config.batch, "seed": config.seed}
+    fitted = fit(
+        model, objective, halves.train, optimiser, **settings, keeper=keeper,
+        after_step=model.project_, after_epoch=measure,
         progress=lambda text: progress(f"{config.method}, seed {config.seed}: {text}"),
         capture=config.method != BY_BUNDLE,
     )  # fmt: skip
+    return fitted, shown
+
+
+def _judged(halves: Halves) -> dict[str, tuple[Tensor, Tensor]]:
+    return {"validation": halves.validation, "test": halves.test}
 
 
 @torch.no_grad()
-def complete(model: CompletionEnergy, config: Config, halves: Halves) -> Tensor:
-    """The missing halves of the test faces, within [0, 1], (n, p)."""
+def complete(model: CompletionEnergy, config: Config, halves: Halves, part: tuple[Tensor, Tensor]) -> Tensor:
+    """The missing halves of the faces of a part, within [0, 1], (n, p)."""
     model.eval()
-    return infer(model, halves.test[0], halves.mean, config).clamp(0, 1)
+    return infer(model, part[0], halves.mean, config).clamp(0, 1)
 
 
-def _errors(completed: Tensor, halves: Halves) -> dict[str, float]:
-    """MSE x 255^2 on the test faces: of the network, the mean half, and the known half mirrored."""
+def error(guess: Tensor, y: Tensor) -> float:
+    """MSE x 255^2, the source's measure."""
+    return 255**2 * float((guess - y).square().mean())
+
+
+def _chosen(curve: Mapping[str, list[float]]) -> dict[str, float | int]:
+    """The test error at the epoch with the best validation, and at the last."""
+    by = curve["validation"]
+    best = min(range(len(by)), key=by.__getitem__)
+    return {"mse": curve["test"][best], "mse_last": curve["test"][-1], "epoch": best}
+
+
+def _without_learning(halves: Halves) -> dict[str, float]:
+    """What two guesses that learn nothing are wrong by: the mean half, and the known half mirrored."""
     x, y = halves.test
-    guesses = {"mse": completed, "mse_mean": halves.mean.expand_as(y), "mse_mirror": x.flatten(1)}
-    return {name: 255**2 * float((guess - y).square().mean()) for name, guess in guesses.items()}
+    return {"mse_mean": error(halves.mean.expand_as(y), y), "mse_mirror": error(x.flatten(1), y)}
 
 
-def _outcome(
-    curve: dict[str, list[float]] | dict[str, list[int] | list[float]],
-    metrics: dict[str, float],
-    data: dict[str, str],
-    failed: str | None,
-    completed: Tensor,
-    halves: Halves,
-) -> Outcome:
-    """The run's outcome, with the first test faces, whole and completed, as bytes (n, height, width)."""
+def _pictures(shown: Tensor, halves: Halves) -> dict[str, Tensor]:
+    """The first test faces, whole and completed, as bytes (n, height, width)."""
     x, y = (part[:SHOWN] for part in halves.test)
-    right = x.flip(2)
-    whole = {"true": y, "completed": completed[:SHOWN]}
-    pictures = {
+    right, whole = x.flip(2), {"true": y, "completed": shown.expand_as(y)}
+    return {
         name: (255 * torch.cat([left.unflatten(1, halves.shape), right], 2)).round().to("cpu", torch.uint8)
         for name, left in whole.items()
     }
-    return Outcome({"curve": curve}, metrics, data, failed=failed, tensors=pictures)

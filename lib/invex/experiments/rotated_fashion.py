@@ -6,7 +6,6 @@ trained on other images reads the angle of every picture on the way.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -30,8 +29,6 @@ from invex.nn.vae import GenerativeModel, objective
 
 TRAINING_ANGLES, SETTLING_ANGLES = 0, 2
 """Seeds of what all runs share: how the images are turned."""
-
-Metrics = dict[str, float | int | str]
 
 
 @dataclass(frozen=True)
@@ -71,15 +68,18 @@ class Config:
     pairs: int = 106
 
 
-SMALL = Config(width=16, dense=256, epochs=5, regressor_width=16, regressor_epochs=20, pairs=56)
-QUICK = replace(SMALL, dataset="digits", width=8, dense=64, latent=8, epochs=8, regressor_width=8, pairs=16)
+SMALL = Config(
+    width=16, dense=256, epochs=5, cooled_every=3, regressor_width=16, regressor_epochs=20, pairs=56
+)
+QUICK = replace(SMALL, dataset="digits", epochs=8, cooled_every=1, width=8, dense=64, latent=8, pairs=16)
 
 
 def configs(profile: str) -> list[Config]:
-    """Three seeds of the paper's model, three of a narrow one trained briefly, or one on the digits."""
+    """Three seeds of the paper's model, or a narrow one, and a steeper bowl; or one run on the digits."""
     if profile == "quick":
         return [QUICK]
-    return [replace(SMALL if profile == "reduced" else Config(), seed=seed) for seed in range(3)]
+    base = SMALL if profile == "reduced" else Config()
+    return [*(replace(base, seed=seed) for seed in range(3)), replace(base, curvature=1.0)]
 
 
 def reduced(config: Config) -> str:
@@ -95,8 +95,8 @@ class Trained:
     model: GenerativeModel
     curve: dict[str, list[float]]
     failed: str | None
-    seconds: float
-    stretches: int = 1
+    stretches: int
+    shift: float
 
 
 def run(
@@ -113,12 +113,12 @@ def run(
         test = _loaded(config.dataset, "test", folder).to(device)
         trained = train(config, training, progress, keeper(config) if keeper else None)
         tables = {"curve": {"epoch": list(range(1, len(trained.curve["loss"]) + 1)), **trained.curve}}
-        metrics: Metrics = {"seconds": trained.seconds, "stretches": trained.stretches}
         data = training.data | test.data
         if trained.failed:
-            yield config, Outcome(tables, metrics, data, trained.failed)
+            yield config, Outcome(tables, {}, data, trained.failed)
             continue
-        yield config, _outcome(config, trained, test, tables, metrics, data, progress)
+        found = _outcome(config, trained, test, tables, data, progress)
+        yield config, replace(found, metrics={**found.metrics, "shift": trained.shift})
 
 
 def _outcome(
@@ -126,7 +126,6 @@ def _outcome(
     trained: Trained,
     test: Upright,
     tables: Tables,
-    metrics: Metrics,
     data: dict[str, str],
     progress: Callable[[str], None],
 ) -> Outcome:
@@ -136,9 +135,9 @@ def _outcome(
     try:
         found = paths.paths(trained.model, reader, test, paths.pairs(test, kept, config.pairs), progress)
     except LevelSetError as error:
-        return Outcome(tables, metrics | accuracy, data, f"no level sets: {error}", tensors=examples)
+        return Outcome(tables, accuracy, data, f"no level sets: {error}", tensors=examples)
     tensors = examples | found.tensors
-    return Outcome({**tables, **found.tables}, metrics | accuracy | found.metrics, data, tensors=tensors)
+    return Outcome({**tables, **found.tables}, accuracy | found.metrics, data, tensors=tensors)
 
 
 @lru_cache(maxsize=2)
@@ -165,7 +164,6 @@ def train(
     keeper: Keeper | None = None,
 ) -> Trained:
     """Adamax on all images, each turned once, on their device (App. A.4); the last epoch's model."""
-    start = time.perf_counter()
     model = build(config)
     placed(model, data.images.device)
     angles = rotated.angles(len(data.images), TRAINING_ANGLES, device=data.images.device)
@@ -195,9 +193,25 @@ def train(
         capture=True,
     )
     with settling(model):
-        for rows in torch.arange(len(pictures), device=pictures.device).split(512):
-            model.decoder(model.encode(pictures[rows].float() / 255))
-    return Trained(model, fitted.curve, _failure(fitted), time.perf_counter() - start, fitted.stretches)
+        for some in pictures.split(512):
+            model.decoder(model.encode(some.float() / 255))
+    return Trained(model, fitted.curve, _failure(fitted), fitted.stretches, centre(model, pictures, angles))
+
+
+@torch.no_grad()
+def centre(model: GenerativeModel, pictures: Tensor, angles: Tensor) -> float:
+    """Shift f so that the median residual at the training images' mean codes is zero; the shift, in f.
+
+    In training f is evaluated at noisy codes, which lie higher in its bowl than the mean codes that it is
+    used at: by half its curvature times the variance of the noise.
+    """
+    convex = next(model.head.children())
+    assert isinstance(convex, StronglyConvex)
+    found = torch.cat([convex(model.encode(some.float() / 255)) for some in pictures.split(512)])
+    aimed = rotated.LIMIT * torch.atanh((angles / rotated.LIMIT).clamp(-0.999, 0.999))
+    shift = (aimed - found).median()
+    convex.offset += shift
+    return float(shift)
 
 
 def _failure(fitted: Fitted) -> str | None:

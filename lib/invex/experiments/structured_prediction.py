@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -94,8 +95,8 @@ def run(
 def build(config: Config, texts: LabelledTexts) -> nn.Module:
     """The untrained network: 1,836 words, one hidden layer of 600 with batch normalisation, 159 labels.
 
-    The PICNN has the feed-forward network's hidden layer as its view of the words, and one hidden layer of the
-    same width on each path.
+    The PICNN has the feed-forward network's hidden layer as its view of the words, and one hidden layer of
+    the same width on each path.
     """
     words, labels, width = texts.words.shape[1], texts.labels.shape[1], config.width
     with torch.random.fork_rng(devices=[]):
@@ -119,7 +120,7 @@ def scores(model: nn.Module, x: Tensor, labels: int, config: Config, *, learn: b
     energy: Energy = model.at(x)  # type: ignore[operator]
     middle = x.new_full((len(x), labels), 0.5)
     if config.method == BY_GRADIENT:
-        inner = {"steps": config.steps, "rate": config.inner_rate, "momentum": config.momentum}
+        inner: Any = {"steps": config.steps, "rate": config.inner_rate, "momentum": config.momentum}
         return gradient.descend(energy, middle, **inner, box=SPACE, unroll=learn) - 0.5
     found = bundle_entropy.minimise(energy, middle, steps=config.steps, check=False)
     return bundle_entropy.differentiable(energy, found) if learn else found.logits
@@ -169,9 +170,10 @@ def _train(
 
     optimiser = torch.optim.Adam(model.parameters(), config.rate)
     project = model.project_ if isinstance(model, PartiallyConvexNetwork) else None
-    settings = {"epochs": config.epochs, "batch": config.batch, "seed": config.seed, "keeper": keeper}
+    settings: Any = {"epochs": config.epochs, "batch": config.batch, "seed": config.seed}
     return fit(
-        model, objective, parts[0], optimiser, **settings, after_step=project, after_epoch=measure,
+        model, objective, parts[0], optimiser, **settings, keeper=keeper,
+        after_step=project, after_epoch=measure,
         progress=lambda text: progress(f"{config.method}, seed {config.seed}: {text}"),
         capture=config.method != BY_BUNDLE,
     )  # fmt: skip

@@ -162,6 +162,8 @@ def _compute(
     more |= {"keeper": kept.__getitem__} if kept else {}
     try:
         for config, outcome in run(tuple(configs), **more):
+            if config not in configs:
+                raise ValueError(f"the run gave a configuration that it was not asked for: {label(config)}")
             keep(config, outcome, (time.perf_counter() - start) / (len(outcomes) + 1))
             outcomes[config] = outcome
     except RecordNotWritten:

@@ -16,8 +16,8 @@ class CompletionEnergy(nn.Module):
         u_{i+1} = BN(relu(C'_i u_i)),   u_0 = x,
         z_{i+1} = relu(W_i^z (z_i * [G_i u_i]_+) + C_i (y_i * S_i u_i) + U_i u_i),   y_{i+1} = R_i y_i,
 
-    three convolutions, then a hidden layer and the output, which y enters by one field of weights <b, y>. It is
-    Eq. 3 with convolutions; y is reduced by linear maps R_i to the size of each layer.
+    three convolutions, then a hidden layer and the output, which y enters by one field of weights <b, y>. It
+    is Eq. 3 with convolutions; y is reduced by linear maps R_i to the size of each layer.
 
     Args:
         shape: height and width of a half, each a multiple of the product of strides.
@@ -61,9 +61,9 @@ class CompletionEnergy(nn.Module):
     def reset_weights(self) -> None:
         """W^z uniform on [0, 6 / fan_in], so that they sum to 3; factors on y and z start near 1.
 
-        What y does to the first layer, of either sign, cancels in sums with weights of one sign: with sums of 1
-        the energy starts 200 times flatter in y than the one without a constraint, and hardly learns. Without
-        convexity W^z keep the default, of both signs.
+        What y does to the first layer, of either sign, cancels in sums with weights of one sign: where these
+        sum to 1, the energy starts far flatter in y than one without the constraint, and hardly learns.
+        Without convexity W^z keep the default, of both signs.
         """
         if self.convex:
             for weight in self._constrained():

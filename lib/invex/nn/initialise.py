@@ -127,8 +127,9 @@ def principled_exponential_(
 def principled_layer_(layer: Layer, *, generator: Generator | None = None, **settings: float) -> LayerMoments:
     """As `principled_` for a linear or convolutional layer of torch; its fan-in is that of one output.
 
-    Raises ValueError for a layer without a bias: nothing else can centre its pre-activations; TypeError for
-    any other kind of layer.
+    Raises ValueError for a layer without a bias: nothing else can centre its pre-activations; for one whose
+    weight or bias is computed from other tensors (weight_norm, parametrize), which would stay as it was; and
+    TypeError for any other kind of layer.
     """
     if not isinstance(layer, Layer):
         raise TypeError(
@@ -136,6 +137,12 @@ def principled_layer_(layer: Layer, *, generator: Generator | None = None, **set
         )
     if layer.bias is None:
         raise ValueError(f"{layer} has no bias to centre its pre-activations with")
+    own = dict(layer.named_parameters(recurse=False))
+    if computed := [name for name in ("weight", "bias") if name not in own]:
+        raise ValueError(
+            f"the {computed[0]} of {layer} is computed from other tensors (weight_norm, parametrize): "
+            "initialise the layer before it is parametrised, or give `principled_` the tensors and fan-in"
+        )
     fan_in = layer.weight[0].numel()
     return principled_(layer.weight, layer.bias, fan_in=fan_in, generator=generator, **settings)
 

@@ -1,4 +1,4 @@
-"""Projected gradient with momentum: a fixed number of steps that can be unrolled, and a solver to a tolerance.
+"""Projected gradient with momentum: a fixed number of steps to unroll, and a solver to a tolerance.
 
 Amos, Xu & Kolter (2017) infer by the first; the second is Beck & Teboulle's (2009) accelerated method with
 backtracking, restarted where momentum points uphill (O'Donoghue & Candes, 2015), example by example.
@@ -152,6 +152,6 @@ def _check_bounded(y: Tensor, box: Box) -> None:
     far = y.abs().amax(-1) > FAR
     if bool(far.any()):
         raise Unbounded(
-            f"{int(far.sum())} of {len(y)} examples went further than {FAR:g} without a minimum, the first in "
-            f"row {int(far.nonzero()[0])}: give a finite box, or add a term that grows"
+            f"{int(far.sum())} of {len(y)} examples went further than {FAR:g} without a minimum, the first "
+            f"in row {int(far.nonzero()[0])}: give a finite box, or add a term that grows"
         )

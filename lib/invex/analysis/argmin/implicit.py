@@ -16,7 +16,7 @@ from invex.analysis.argmin.problem import UNIT, Box, Energy, value_and_gradient
 Apply = Callable[[Tensor], Tensor]
 
 
-class Singular(ValueError):
+class Singular(ValueError):  # noqa: N818 - named after the finding
     """The Hessian at the point is not positive definite, so that the argmin has no derivative there."""
 
 
@@ -70,8 +70,8 @@ def conjugate_gradients(apply: Apply, right: Tensor, *, tolerance: float, steps:
         if bool((going & ~(bend > 0)).any()):
             row = int((going & ~(bend > 0)).nonzero()[0])
             raise Singular(
-                f"the energy of example {row} has a direction of curvature {float(bend[row]):.1e}: its argmin has "
-                "no derivative there. Add a strictly convex term, or use the bundle-entropy method"
+                f"the energy of example {row} has a direction of curvature {float(bend[row]):.1e}: its "
+                "argmin has no derivative there. Add a strictly convex term, or use the bundle-entropy method"
             )
         share = torch.where(going, norm / bend, 0.0)[:, None]
         v, residual = v + share * direction, residual - share * product

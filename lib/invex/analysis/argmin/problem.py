@@ -13,15 +13,15 @@ from torch import Tensor
 Energy = Callable[[Tensor], Tensor]
 
 
-class OutsideDomain(ValueError):
+class OutsideDomain(ValueError):  # noqa: N818 - named after the finding
     """A start lies outside the box."""
 
 
-class NotConvex(ValueError):
+class NotConvex(ValueError):  # noqa: N818 - named after the finding
     """Two points contradict convexity: the energy lies below its tangent at one of them."""
 
 
-class Unbounded(ValueError):
+class Unbounded(ValueError):  # noqa: N818 - named after the finding
     """The energy falls without end along the path of a solver: there is no minimum."""
 
 
@@ -110,8 +110,8 @@ def check_convex(above: Tensor, value: Tensor, gradient: Tensor, step: Tensor, s
     if bool((gap > 0).any()):
         row = int(gap.reshape(-1, gap.shape[-1]).amax(0).argmax())
         raise NotConvex(
-            f"the energy of example {row} lies {float(gap.max()):.2e} below its tangent: it is not convex there. "
-            "Keep the weights that must not be negative so, or minimise it by descent alone"
+            f"the energy of example {row} lies {float(gap.max()):.2e} below its tangent: it is not convex "
+            "there. Keep the weights that must not be negative so, or minimise it by descent alone"
         )
 
 

@@ -58,7 +58,7 @@ def _derivatives(G: Tensor, h: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]
     """Slope (n, k) and curvature (n, k, k) of minus the dual."""
     y = _logits(G, weights).sigmoid()
     curvature = (G * (y * (1 - y))[:, None]) @ G.mT
-    # cuts that coincide leave it singular, to the rounding of G's type; it decides the steps, not the solution
+    # cuts that coincide leave it singular, to the rounding of G's type; the solution does not depend on it
     ridge = 4 * G.shape[1] * torch.finfo(G.dtype).eps * curvature.diagonal(dim1=1, dim2=2).amax(1)
     eye = torch.eye(G.shape[1], dtype=torch.float64, device=G.device)
     slope = -(G @ y[..., None])[..., 0].double() - h

@@ -159,6 +159,8 @@ def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: As
 def _store(folder: Path | None) -> "Store":
     from invex.lab.records import Store
 
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise Refused(f"--records {str(folder)!r} is a file; name a folder")
     return Store(folder or Book.find().records)
 
 
