@@ -118,7 +118,7 @@ def test_no_published_address_disappears() -> None:
 
 
 def test_every_claim_of_the_book_says_where_it_stands() -> None:
-    """Without `source` a claim is taken for one of the text, or for an aim; the book leaves that open nowhere."""
+    """Without `source` a claim is taken for one of the text, or for an aim: nothing is left to that."""
     catalogue = load(Book(ROOT))
     silent = []
     for slug in catalogue.chapters:
