@@ -110,7 +110,16 @@ def configs(profile: str) -> list[Config]:
     if profile == "paper":
         return [replace(PAPER[name], seed=seed) for seed in range(3) for name in ("mnist", "cifar10")]
     long, short = replace(MNIST, epochs=36), replace(MNIST, epochs=1, evaluated=200, passes=3)
-    return [short, MNIST, CIFAR10, MNIST_WIDE, CIFAR10_WIDE, long, replace(MNIST, seed=1), replace(MNIST, seed=2)]
+    return [
+        short,
+        MNIST,
+        CIFAR10,
+        MNIST_WIDE,
+        CIFAR10_WIDE,
+        long,
+        replace(MNIST, seed=1),
+        replace(MNIST, seed=2),
+    ]
 
 
 def reduced(config: Config) -> str:
