@@ -40,7 +40,7 @@ def roc(scores: np.ndarray, positive: np.ndarray) -> Roc:
 
 
 def calibrated(scores: np.ndarray, positive: np.ndarray) -> float:
-    """The threshold with the largest difference of detections and false alarms (Youden's), between two scores."""
+    """The threshold with the largest difference of detections and false alarms (Youden's)."""
     found = roc(scores, positive)
     best = int(np.argmax(found.detections - found.false_alarms))
     below = np.asarray(scores, dtype=float)

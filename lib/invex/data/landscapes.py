@@ -55,13 +55,14 @@ def _bowl(generator: np.random.Generator) -> Function:
 
 
 def _double_bowl(generator: np.random.Generator) -> Function:
-    """((v1^2 / a^2 - 1)^2 + t v1 / a + k v2^2) of bent coordinates: two minima, or one where the tilt t is large."""
+    """asinh of 3 ((v1^2 / a^2 - 1)^2 + t v1 / a + k v2^2), bent: two minima, or one if t is large."""
     bent, steep, half = _bent(generator), 10 ** generator.uniform(0, 1.2), generator.uniform(0.3, 0.7)
-    tilt = generator.uniform(0, 1.8)
+    tilt = generator.uniform(0, 2.0)
 
     def function(x: Tensor) -> Tensor:
         along, across = bent(x)
-        return ((along / half) ** 2 - 1) ** 2 + tilt * along / half + steep * across**2
+        height = ((along / half) ** 2 - 1) ** 2 + tilt * along / half + steep * across**2
+        return torch.asinh(3 * height)  # keeps level sets and makes the walls less steep
 
     return function
 

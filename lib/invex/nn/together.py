@@ -26,7 +26,7 @@ class Together(nn.Module):
 
     def forward(self, *arguments: Tensor) -> Any:
         """What each module gives of its row of every argument, (modules, ...): results side by side."""
-        state = {name: tensor for name, tensor in zip(self.names, self.stacked, strict=True)}
+        state: dict[str, Tensor] = dict(zip(self.names, self.stacked, strict=True))
         state |= {name: getattr(self, f"buffer_{number}") for number, name in enumerate(self.buffer_names)}
 
         def one(own: dict[str, Tensor], *rows: Tensor) -> Any:
