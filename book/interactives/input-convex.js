@@ -200,7 +200,7 @@ invex.interactive("input-convex.js", (stage, data, theme) => {
     if (running && stage.isConnected) requestAnimationFrame(frame);
   }
 
-  const path = (found) => found.map(([a, b], i) => `${i ? "L" : "M"}${across(a).toFixed(1)} ${up(b).toFixed(1)}`).join("");
+  const path = (found) => found.map(([a, b], i) => `${i ? "L" : "M"}${across(a).toFixed(2)} ${up(b).toFixed(2)}`).join("");
   function draw() {
     const errors = {}, possible = line ? best() : null;
     for (const panel of panels) {

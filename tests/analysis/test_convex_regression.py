@@ -26,7 +26,8 @@ def test_values_are_convex_and_nearest(seed):
     assert (np.diff(slopes(x, fit)) > -1e-7).all()
     residual = y - fit
     assert abs(residual @ fit) < 1e-7  # the nearest point of a cone
-    assert abs(residual.sum()) < 1e-7 and abs(residual @ x) < 1e-7
+    assert abs(residual.sum()) < 1e-7
+    assert abs(residual @ x) < 1e-7
 
 
 def test_as_a_general_solver_finds_it():

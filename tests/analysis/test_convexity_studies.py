@@ -19,7 +19,8 @@ def test_negative_control_a_network_trained_without_its_projection_is_not_convex
 
 def test_a_tilted_cone_is_convex_and_nearly_affine():
     y, values = studies.tilted_cone(200, 3)
-    assert y.shape == (200, 3) and values.shape == (200,)
+    assert y.shape == (200, 3)
+    assert values.shape == (200,)
 
 
 def test_choices_have_a_row_each_and_the_pass_through_matters():

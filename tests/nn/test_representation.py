@@ -64,8 +64,8 @@ def test_negative_control_a_context_that_matters_is_seen():
 def test_a_network_that_is_none_of_these_is_refused():
     with pytest.raises(ValueError, match="a linear layer first and last"):
         from_feedforward(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+    mixed = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))
     with pytest.raises(ValueError, match="one kind of activation"):
-        layers = [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1)]
-        from_feedforward(nn.Sequential(*layers))
+        from_feedforward(mixed)
     with pytest.raises(ValueError, match="needs a bias"):
         from_feedforward(nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU(), nn.Linear(3, 1)))

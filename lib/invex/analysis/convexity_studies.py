@@ -21,8 +21,8 @@ CONTEXT = 2
 def before_and_after(n: int = 10_000, *, steps: int = 150, seed: int = 0) -> Checks:
     """Proposition 1 on n random segments: both networks, all positivities, and three controls.
 
-    Each network has two hidden layers of 16 units and is trained, in float64, on a wavy function that no convex
-    one can follow, so that the data pull the constrained weights below zero. The controls must violate:
+    Each network has two hidden layers of 16 units and is trained, in float64, on a wavy function that no
+    convex one can follow, so that the data pull constrained weights below zero. The controls must violate:
     a network trained without its projection, one with a single negative weight, and one with tanh.
     """
     found: Checks = {}

@@ -16,7 +16,7 @@ def two_valleys(n: int = 14, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def crescent(inside: int = 15, outside: int = 14, centre: int = 4, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Points (n, 2) and signs (n,): -1 on a crescent, three quarters of a ring, and 1 around and within it."""
+    """Points (n, 2) and signs (n,): -1 on a crescent, part of a ring, and 1 around and within it."""
     generator = torch.Generator().manual_seed(seed)
     low = _ring(torch.linspace(-1.2, 0.2, inside), 1.1)
     high = _ring(torch.linspace(-1, 1, outside + 1)[:-1], 2.0)

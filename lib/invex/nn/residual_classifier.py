@@ -5,6 +5,7 @@ pixels feed a linear layer. All that stands before the head can be inverted.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,13 @@ class ResidualClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of uint8 images (n, h, w, c)."""
         return self.head(self.features(self.normalised(images)))
+
+
+def count_parameters(blocks: Sequence[int], shape: tuple[int, int, int] = (3, 32, 32), **kwargs: Any) -> int:
+    """Parameters of a network with free layers, without making it; arguments as of `ResidualClassifier`."""
+    with torch.device("meta"):
+        network = ResidualClassifier(shape, 10, method="vanilla", c=None, blocks=blocks, **kwargs)
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def shifted(images: Tensor, most: int, generator: torch.Generator, *, flip: bool = False) -> Tensor:
