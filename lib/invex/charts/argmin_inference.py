@@ -24,6 +24,7 @@ from invex.charts.style import (
     narrow,
     panels,
     paper_line,
+    plain_ticks,
     width,
 )
 
@@ -133,6 +134,11 @@ def derivative(measured: pd.DataFrame) -> Figure:
         right.plot(here["steps"], here["error"].clip(lower=1e-16), color=colour, label=way)
     left.set(xscale="log", yscale="log", xlabel="inner steps", ylabel="kB kept")
     right.set(xscale="log", yscale="log", xlabel="inner steps", ylabel="error of the gradient")
+    for panel in (left, right):
+        panel.set_xticks(sorted(set(measured["steps"])))
+        panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        panel.minorticks_off()
+    plain_ticks(left.yaxis, 1000)
     left.set_title("memory")
     right.set_title("relative to the exact gradient")
     label_ends(left)
@@ -204,7 +210,8 @@ def completion_curves(curve: pd.DataFrame, paper: Mapping[str, float], mean_face
         axes.plot(by.mean().index, by.mean(), color=COLOURS[method], label=method)
     paper_line(axes, mean_face, label="mean face")
     for label, value in paper.items():
-        paper_line(axes, value, label=label)
+        if value < 1.5 * mean_face:  # else it would lie outside the panel
+            paper_line(axes, value, label=label)
     axes.set(xlabel="epoch", ylabel="test MSE × 255²")
     axes.set_ylim(0, 1.5 * mean_face)
     label_ends(axes)

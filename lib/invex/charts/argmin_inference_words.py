@@ -104,8 +104,8 @@ def leak_in_words(rows: pd.DataFrame) -> str:
     else:
         worth = f"changes the released figure by {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
     why = (
-        "the trained energies are nearly affine in the labels, and the slope of an affine function is the "
-        "same at the truth as anywhere else"
+        "so it would be if the trained energies were nearly affine in the labels, with the same slope at the "
+        "truth as anywhere else"
         if abs(gain.value) < 0.02
         else "the slope of the energy at the truth gives the truth away"
     )

@@ -110,12 +110,21 @@ def labels(net: nn.Module, x: Tensor, toy: Toy, *, learn: bool = False) -> Tenso
     return gradient.descend(energy, start, steps=toy.steps, box=SPACE, unroll=learn)
 
 
+@torch.no_grad()
+def lowest(net: nn.Module, x: Tensor, side: int = 401) -> Tensor:
+    """The labels (n, 1) of least energy in [0, 1], on a grid: where descent would end, not where it stops."""
+    y = torch.linspace(0, 1, side)
+    values = net.at(x)(y[:, None, None].expand(side, len(x), 1))  # type: ignore[operator]
+    return y[values.argmin(0)][:, None]
+
+
 def plane(
     toy: Toy, seed: int = 0, side: int = 61, progress: Callable[[str], None] = lambda text: None
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[tuple[str, str], nn.Module]]:
     """Labels over the plane, the points, and the trained networks, for every set and model.
 
-    The frames have columns set, model, x1, x2, y, and for the points also `predicted`.
+    The frames have columns set, model, x1, x2, y, and for the points also `predicted`
+    (where descent stops) and `lowest` (where the energy is least).
     """
     axis = torch.linspace(-2.6, 2.6, side)
     grid = torch.cartesian_prod(axis, axis)
@@ -126,8 +135,8 @@ def plane(
             progress(f"{model} on {name}")
             net = nets[name, model] = train(model, x, y, toy, seed)
             over.append(_frame(name, model, grid, labels(net, grid, toy)))
-            frame = _frame(name, model, x, y)
-            seen.append(frame.assign(predicted=labels(net, x, toy)[:, 0].numpy()))
+            stops, ends = labels(net, x, toy)[:, 0].numpy(), lowest(net, x)[:, 0].numpy()
+            seen.append(_frame(name, model, x, y).assign(predicted=stops, lowest=ends))
     return pd.concat(over, ignore_index=True), pd.concat(seen, ignore_index=True), nets
 
 
