@@ -223,7 +223,7 @@ class Ledger:
         return {"profile": self.profile, **counts, "artefacts": entries}
 
     def html(self, part: str, prefix: str = "") -> str:
-        """Return ``scoreboard``, ``cards``, ``gallery``, ``verdicts``, ``table``; ``prefix`` leads to the root."""
+        """Return a part of `templates/ledger.html` by name; ``prefix`` leads to the root of the site."""
         return html("ledger", part, self, prefix)
 
 
