@@ -25,7 +25,7 @@ PROPERTIES = (
 
 
 class Additive(nn.Module):
-    """NICE's coupling (Dinh et al., 2014): the first half stays, the others are shifted by a function of it."""
+    """NICE's coupling (Dinh et al., 2014): one half stays, the other is shifted by a function of it."""
 
     def __init__(self, network: nn.Module, kept: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Facts:
         round_trip: largest |F^-1(F(x)) - x|.
         volume: standard deviation of log|det J| over points, by autograd.
         likelihood: largest error of the log-determinant that the layer is trained with.
-        unbiased: mean error of its stochastic estimate in standard errors, biased and unbiased; nan if it has none.
+        unbiased: mean error of its estimates in standard errors, truncated and randomly so; or nan.
     """
 
     zeros: float
@@ -102,7 +102,7 @@ def _network(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def examine(layer: nn.Module, part: nn.Module, seed: int = 0, points: int = 60) -> Facts:
-    """Measure a layer; `part` is its piece with the network, which is counted and whose Jacobian is looked at."""
+    """Measure a layer; `part` is its piece with the network, whose calls and Jacobian are looked at."""
     x = torch.randn(points, DIMENSION, generator=Generator().manual_seed(seed), dtype=torch.float64)
     network = part.branch if isinstance(part, InvertibleBlock) else part.network
     network(x if isinstance(part, InvertibleBlock) else x[:, : DIMENSION // 2])  # norms are computed once

@@ -89,7 +89,7 @@ def planar(
     for row, (name, density) in enumerate(truth.items()):
         drawn = axes[columns * row : columns * (row + 1)]
         top = float(np.quantile(density, 0.995))
-        _density(drawn[0], density, limit, top, INK, name if row or not narrow() else name)
+        _density(drawn[0], density, limit, top, INK, name)
         for place, method in enumerate(methods):
             found, samples = pictures[name, method]
             first, second = drawn[1 + 2 * place], drawn[2 + 2 * place]
@@ -144,24 +144,24 @@ def truncation(random: pd.DataFrame, trained: pd.DataFrame) -> Figure:
     return figure
 
 
-def estimator(series: pd.DataFrame, trained_with: Mapping[str, int]) -> Figure:
+def estimator(series: pd.DataFrame) -> Figure:
     """Bias, deviation and bound by number of terms, a panel a data set.
 
     Args:
-        series: columns dataset, terms, bias (mean over images), deviation, bound, in bits per dimension.
-        trained_with: data set -> terms in training.
+        series: columns dataset, terms, bias (mean over images), deviation, bound, in bits per dimension, and
+            trained_with, the terms in training.
     """
     sets = list(series["dataset"].unique())
     figure, axes = panels(len(sets), height=3.1)
     for ax, name in zip(axes, sets, strict=True):
         rows = series[series["dataset"] == name]
-        seen = rows[rows["bias"].abs() > 1e-9]
+        seen, used = rows[rows["bias"].abs() > 1e-9], rows["trained_with"].iloc[0]
         ax.semilogy(rows["terms"], rows["bound"], color=MUTED, linestyle=DASHED, label="bound")
         ax.semilogy(rows["terms"], rows["deviation"], color=VERMILION, label="deviation")
         ax.semilogy(seen["terms"], seen["bias"].abs(), color=BLUE, label="|bias|")
-        ax.axvline(trained_with[name], color=MUTED, linewidth=0.8)
+        ax.axvline(used, color=MUTED, linewidth=0.8)
         ax.annotate(
-            "training", (trained_with[name], 1.0), xycoords=("data", "axes fraction"), xytext=(3, -10),
+            "training", (used, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -10),
             textcoords="offset points", color=MUTED, fontsize=9,
         )  # fmt: skip
         ax.set(
