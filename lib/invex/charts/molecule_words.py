@@ -189,7 +189,8 @@ def advantage_caption(
         f"Left: f on paths of {int(study.first.metrics['pairs'])} pairs (mean, middle eight tenths). "
         f"Middle: true {study.quantity} of the molecules between the ends{medians}. "
         f"Right: random walks from {walked['walk'].nunique()} molecules; after {int(end['stride'].iloc[0])} "
-        f"strides the predictions for the molecules are {ends['on the level set']:.0f} {unit} off on the level "
+        f"strides the predictions for the molecules are {ends['on the level set']:.0f} {unit} off "
+        f"on the level "
         "set and "
         f"{ends['free']:.0f} on free walks."
     )
