@@ -97,7 +97,7 @@ def corners(matrix: np.ndarray, slack: np.ndarray) -> np.ndarray:
     """Corners (v, k) of the bounded polytope {w: M w <= slack} around w = 0, also where it is flat."""
     if not matrix.shape[1]:
         return np.zeros((1, 0))
-    inner, tight = _inside(matrix, slack)
+    tight = _tight(matrix, slack)
     basis = null_space(matrix[tight])
     rows, limits = matrix[~tight] @ basis.T, slack[~tight]
     some = np.linalg.norm(rows, axis=1) > RANK * np.linalg.norm(matrix[~tight], axis=1)
@@ -108,12 +108,23 @@ def corners(matrix: np.ndarray, slack: np.ndarray) -> np.ndarray:
         ends = limits / rows[:, 0]
         found = np.array([[ends[rows[:, 0] < 0].max()], [ends[rows[:, 0] > 0].min()]])
     else:
-        found = _distinct(_intersections(rows, limits, basis @ inner))
+        found = _distinct(_intersections(rows, limits))
     return found @ basis
 
 
-def _intersections(rows: np.ndarray, limits: np.ndarray, inner: np.ndarray) -> np.ndarray:
-    found: np.ndarray = HalfspaceIntersection(np.column_stack([rows, -limits]), inner).intersections
+def _intersections(rows: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Corners of a polytope with an interior, from its centre: that of the largest ball inside."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    size = rows.shape[1]
+    ball = linprog(
+        np.r_[np.zeros(size), -1.0],
+        A_ub=np.hstack([rows / lengths, np.ones_like(lengths)]),
+        b_ub=limits / lengths[:, 0],
+        bounds=[(None, None)] * size + [(0, None)],
+        options=PRECISE,
+    )
+    halfspaces = np.column_stack([rows, -limits]) / lengths
+    found: np.ndarray = HalfspaceIntersection(halfspaces, ball.x[:size]).intersections
     if rows.shape[1] == 2:
         across, up = (found - found.mean(0)).T
         found = found[np.argsort(np.arctan2(up, across))]
@@ -130,8 +141,8 @@ def _distinct(corners: np.ndarray) -> np.ndarray:
     return np.array(kept)
 
 
-def _inside(matrix: np.ndarray, slack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A point w inside {w: M w <= slack}, and which inequalities are equations on all of it.
+def _tight(matrix: np.ndarray, slack: np.ndarray) -> np.ndarray:
+    """Which inequalities are equations on all of {w: M w <= slack}, (m,) bool.
 
     Scaled by t >= 1, each of the others can be kept away from equality by 1 at the same time.
     """
@@ -146,8 +157,8 @@ def _inside(matrix: np.ndarray, slack: np.ndarray) -> tuple[np.ndarray, np.ndarr
         bounds=[(None, None)] * size + [(0, 1)] * number + [(1, 1 / NARROW)],
         options=PRECISE,
     )
-    tight = found.x[size : size + number] < 0.5
-    return scale * found.x[:size] / found.x[-1], tight
+    tight: np.ndarray = found.x[size : size + number] < 0.5
+    return tight
 
 
 def as_layer(weight: Tensor, bias: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -47,6 +47,24 @@ def kinds(weight: Tensor, bias: Tensor, points: Tensor, *, workers: int = 1) -> 
     return torch.tensor(found)[torch.from_numpy(place.reshape(-1))]
 
 
+def conditions(weight: Tensor, bias: Tensor, points: Tensor) -> Tensor:
+    """Condition number of the linearisation of ReLU(A x + b) at each point, (p,).
+
+    The largest singular value over the smallest that is not zero; 0 where no unit is on. Arguments and errors
+    as of `kinds`.
+    """
+    rows, offsets = as_layer(weight, bias)
+    patterns, place = np.unique(_signs(rows, offsets, _points(points, rows)), axis=0, return_inverse=True)
+    found = [_condition(rows[signs > 0]) for signs in patterns]
+    return torch.tensor(found, dtype=torch.float64)[torch.from_numpy(place.reshape(-1))]
+
+
+def _condition(rows: np.ndarray) -> float:
+    values = np.linalg.svd(rows, compute_uv=False)
+    some = values[values > RANK * values.max(initial=0.0)]
+    return float(some[0] / some[-1]) if len(some) else 0.0
+
+
 @dataclass(frozen=True)
 class PreImage:
     """The polytope {x + O^T w: M w <= slack} of the inputs with the output of x.

@@ -21,7 +21,8 @@ from invex.data import molecule_tables
 from invex.data.molecule_tables import MoleculeSet
 from invex.data.molecules import GROUPS, one_hot, reordered
 from invex.experiments import molecule_paths
-from invex.lab.records import Outcome
+from invex.lab.errors import Refused
+from invex.lab.records import Outcome, Record, record
 from invex.nn import fit as training
 from invex.nn.fit import Fitted, Keeper, Moment
 from invex.nn.molecules import Categorical, draw_dropout_from, molecule_model, molecule_terms, most_likely
@@ -212,7 +213,7 @@ def fit(
 
     def after_step() -> None:
         project(model)
-        model.log_sigma[1] = fixed
+        model.log_sigma[1].fill_(fixed)  # not an assignment, which would copy from the CPU in a captured step
 
     def after_epoch(epoch: int) -> dict[str, Tensor]:
         model.eval()
@@ -326,3 +327,40 @@ def measure(
 
 def _told(progress: Callable[[str], None], what: str) -> Callable[[str], None]:
     return lambda text: progress(f"{what}: {text}")
+
+
+def asked(profile: str, level: str, property: str, table: str, epochs: int, seed: int) -> Config | None:
+    """What a reader's parameters ask for; None where it is what is recorded.
+
+    Args:
+        profile: `quick` trains on the enumerated molecules, unless a table is named.
+        level: a number, or "auto": the source's for the gap of QM9, else the peak of the property's density.
+        property: a column of the table.
+        table: "", or the path of a CSV with columns smiles and the property.
+        epochs: 0 takes those of the profile.
+        seed: of the run.
+
+    Raises:
+        Refused: the level is no number.
+    """
+    if (level, property, table, epochs, seed) == ("auto", "gap", "", 0, 0):
+        return None
+    start = QUICK if profile == "quick" else REDUCED if profile == "recorded" else PAPER
+    usual = LEVEL if (property, table, start.table) == ("gap", "", molecule_tables.QM9) else None
+    try:
+        chosen = usual if level == "auto" else float(level)
+    except ValueError:
+        chosen = math.nan
+    if chosen is not None and not math.isfinite(chosen):
+        raise Refused(f"level={level!r} is no number; give one in the property's unit, or auto")
+    ends = molecule_paths.EVERY if table else start.ends
+    return replace(
+        start, level=chosen, property=property, table=table or start.table, epochs=epochs or start.epochs,
+        seed=seed, ends=ends,
+    )  # fmt: skip
+
+
+def live(config: Config, profile: str, device: str) -> Record:
+    """One run here and now, in the form of a record, from the usual folder of data."""
+    ((_, outcome),) = run([config], device=device, folder=None, progress=lambda text: None)
+    return record("molecules", config, profile, outcome, {})

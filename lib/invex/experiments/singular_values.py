@@ -1,5 +1,6 @@
 """Singular values of two convolutional networks over their layers (Behrmann, 2019, Fig. 3.4, Table 3.1)."""
 
+import os
 import statistics
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -201,13 +202,10 @@ def _measured(network: nn.Sequential, points: Tensor) -> Iterator[list[Spectrum]
     if points.device.type == "cpu":
         yield from spectra(network, points, at_kinks="zero")
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(min(len(points), threads)) as pool:
-            yield from pool.map(lambda point: next(spectra(network, point[None], at_kinks="zero")), points)
-    finally:
-        torch.set_num_threads(threads)
+    workers = min(len(points), os.cpu_count() or 1)
+    # each thread has its own number of threads for products and decompositions, by default all cores
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(lambda point: next(spectra(network, point[None], at_kinks="zero")), points)
 
 
 @torch.no_grad()

@@ -11,7 +11,15 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from invex.analysis.argmin import simplex
-from invex.analysis.argmin.problem import UNIT, Energy, Solution, check_convex, slack, value_and_gradient
+from invex.analysis.argmin.problem import (
+    UNIT,
+    Energy,
+    NotConvex,
+    Solution,
+    check_convex,
+    slack,
+    value_and_gradient,
+)
 
 ACTIVE = 1e-5
 """Multipliers below this belong to cuts that do not touch the solution."""
@@ -80,6 +88,8 @@ def minimise(
         with torch.no_grad():
             objective = energy(y) - entropy(y)
         gap = (objective - bound) / (1 + objective.abs())
+        if check:
+            _check_bound(gap)
         first = torch.where((gap <= tolerance) & (first == steps), step, first)
         if until and bool((gap <= tolerance).all()):
             break
@@ -98,6 +108,16 @@ def _check(seen: list[tuple[Tensor, Tensor, Tensor]]) -> None:
     for point, other, slope in seen[:-1]:
         check_convex(other, value, gradient, point - y, slack(value))
         check_convex(value, other, slope, y - point, slack(value))
+
+
+def _check_bound(gap: Tensor) -> None:
+    """Raise NotConvex where f - H lies below the minimum of a model that lies below every convex f - H."""
+    if bool((gap < -slack(gap.float())).any()):
+        row, least = int(gap.argmin()), float(gap.min())
+        raise NotConvex(
+            f"the energy of example {row} lies {-least:.2e} below its tangents: it is not convex. Keep the "
+            "weights that must not be negative so, or minimise it by descent alone"
+        )
 
 
 def differentiable(energy: Energy, bundle: Bundle) -> Tensor:

@@ -117,8 +117,10 @@ def _advance(energy: Energy, state: _State, box: Box, done: Tensor, check: bool)
         check_convex(state.value, value, gradient, state.y - state.w, slack(value))
     after, there = _backtrack(energy, state, box, value, gradient, done)
     move = after - state.w
+    if check:
+        check_convex(there, value, gradient, move, slack(value))
     state.residual = torch.where(done, state.residual, (state.inverse_rate * move.abs().amax(-1)))
-    _check_bounded(after, box)
+    _check_bounded(torch.where(done[:, None], state.y, after), box)
     uphill = ((move * (after - state.y)).sum(-1) < 0) | (there > state.value)
     age = torch.where(uphill, 1.0, (1 + (1 + 4 * state.age.square()).sqrt()) / 2)
     share = torch.where(uphill, 0.0, (state.age - 1) / age)[:, None]
@@ -126,7 +128,7 @@ def _advance(energy: Energy, state: _State, box: Box, done: Tensor, check: bool)
     keep = done[:, None]
     state.w, state.y = torch.where(keep, state.w, w), torch.where(keep, state.y, after)
     state.value, state.age = torch.where(done, state.value, there), torch.where(done, state.age, age)
-    state.inverse_rate = 0.9 * state.inverse_rate
+    state.inverse_rate = torch.where(done, state.inverse_rate, 0.9 * state.inverse_rate)
 
 
 def _backtrack(

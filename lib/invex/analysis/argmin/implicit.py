@@ -6,6 +6,7 @@ linear system an example, solved here by conjugate gradients on products with H.
 """
 
 from collections.abc import Callable
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -92,3 +93,28 @@ class _Attach(torch.autograd.Function):
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> tuple[None, Tensor, None]:
         return None, -ctx.solve(gradients[0]), None  # type: ignore[attr-defined]
+
+
+def saved_bytes(make: Callable[[], Tensor]) -> int:
+    """Bytes of the tensors that making a result keeps for its backward pass, each storage counted once.
+
+    Views and repeats of one storage count once, and so do the parameters, whatever the number of steps.
+    """
+    kept: WeakSet[_Kept] = WeakSet()
+
+    def note(tensor: Tensor) -> _Kept:
+        kept.add(holder := _Kept(tensor))
+        return holder
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda holder: holder.tensor):
+        result = make()  # held on to, so that what it keeps is alive when counted
+    storages = {s.data_ptr(): s.nbytes() for s in (holder.tensor.untyped_storage() for holder in kept)}
+    del result
+    return sum(storages.values())
+
+
+class _Kept:
+    """A tensor that a graph has saved: gone when the graph is."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor.detach()  # else an output would keep the graph that keeps it
