@@ -184,8 +184,9 @@ def detector_in_words(rows: pd.DataFrame) -> str:
     )
     better = better if both.value > alone.value else f"no better than the error alone ({alone.value:.2f})"
     return (
-        f"A failed fit tells two minima from one with an area of {both.value:.2f}, {better}: at the threshold"
-        f" {100 * worth['detections']:.0f} % are found, with {100 * worth['false alarms']:.0f} % false alarms."
+        f"A failed fit tells two minima from one with an area of {both.value:.2f}, {better}: at the "
+        f"threshold {100 * worth['detections']:.0f} % are found, with {100 * worth['false alarms']:.0f} % false "
+        "alarms."
     )
 
 
