@@ -51,7 +51,7 @@ def _latent(axes: Axes, kept: Mapping[str, np.ndarray], colours: Normalize) -> N
     levels = np.linspace(colours.vmin or 0, colours.vmax or 1, LEVELS + 2)[1:-1]
     codes = kept["points"]
     axes.scatter(codes[:, 0], codes[:, 1], c=codes[:, 5], s=3, lw=0, norm=colours, rasterized=True)
-    axes.contour(across, up, kept["latent"].T, levels, colors=INK, linewidths=0.9)
+    axes.contour(across, up, kept["latent"].T, levels, colors=INK, linewidths=0.9, linestyles="solid")
     axes.set(xlabel="$z_1$", ylabel="$z_2$")
 
 
@@ -185,8 +185,8 @@ def detector_in_words(rows: pd.DataFrame) -> str:
     better = better if both.value > alone.value else f"no better than the error alone ({alone.value:.2f})"
     return (
         f"A failed fit tells two minima from one with an area of {both.value:.2f}, {better}: at the "
-        f"threshold {100 * worth['detections']:.0f} % are found, with {100 * worth['false alarms']:.0f} % false "
-        "alarms."
+        f"threshold {100 * worth['detections']:.0f} % are found, with {100 * worth['false alarms']:.0f} % "
+        "false alarms."
     )
 
 
