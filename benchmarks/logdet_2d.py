@@ -2,8 +2,8 @@
 
 Ten blocks of four hidden layers of 128, a batch of 500, Adam, one power iteration for each layer and step on
 both sides. Ours pushes both tangents through the branch and has the exact log-determinant; theirs is the
-estimator that the package trains with (two terms, then a geometric number more, Neumann gradient), or its exact
-one. What is checked is ours, in double precision: log-determinants against autograd's Jacobian.
+estimator that the package trains with (two terms, then a geometric number more, Neumann gradient), or the
+exact one. What is checked is ours, in double precision: log-determinants against autograd's Jacobian.
 """
 
 import warnings

@@ -44,14 +44,16 @@ def error_table(metrics: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for dataset in [name for name in NAMES if name in set(metrics["dataset"])]:
         if dataset in THESIS:
-            rows.append({"data": NAMES[dataset], "network": "thesis", "seeds": np.nan, **THESIS[dataset]})
+            rows.append({"data": NAMES[dataset], "network": "thesis", "seeds": "", **THESIS[dataset]})
         own = metrics[metrics["dataset"] == dataset]
         for (blocks, epochs), some in own.groupby([own["blocks"].map(str), "epochs"], sort=False):
             means = 100 * some.groupby("network")["test_error"].mean()
             words = f"here: {'-'.join(blocks.strip('()[]').split(', '))} blocks, {epochs} epochs"
             found = {name: means.get(name, np.nan) for name in COLUMNS}
-            rows.append({"data": NAMES[dataset], "network": words, "seeds": some["seed"].nunique(), **found})
-    return pd.DataFrame(rows)
+            rows.append(
+                {"data": NAMES[dataset], "network": words, "seeds": str(some["seed"].nunique()), **found}
+            )
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
 def enough(curves: pd.DataFrame, level: float = VISIBLE) -> pd.Series:

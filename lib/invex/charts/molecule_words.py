@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from invex.analysis.bootstrap import interval
@@ -178,18 +177,22 @@ def advantage_caption(
     """What the level set keeps and what not."""
     unit, end = study.unit, walked[walked["stride"] == walked["stride"].max()]
     ends = end.groupby("method")["away"].mean()
-    on, free = ends["on the level set"], ends["free"]
     true = met.dropna(subset=["away"]).groupby("method")["away"].median()
+    medians = "; none of them is known"
+    if {"level set", "straight line"} <= set(true.index):
+        medians = (
+            f"; the medians are {true['level set']:.1f} {unit} off on the level set and "
+            f"{true['straight line']:.1f} on the straight line"
+        )
     return (
-        f"The level set keeps f, not the molecules. Left: f on paths of "
-        f"{int(study.first.metrics['pairs'])} pairs (mean, and the "
-        f"middle eight tenths). Middle: true {study.quantity} of the molecules between the ends; the "
-        f"medians are "
-        f"{true.get('level set', np.nan):.1f} {unit} off on the level set and "
-        f"{true.get('straight line', np.nan):.1f} on the straight "
-        f"line. Right: random walks from {walked['walk'].nunique()} molecules; after "
-        f"{int(end['stride'].iloc[0])} strides the predictions "
-        f"for the molecules are {on:.0f} {unit} off on the level set and {free:.0f} on free walks."
+        "The level set keeps f, not the molecules. "
+        f"Left: f on paths of {int(study.first.metrics['pairs'])} pairs (mean, middle eight tenths). "
+        f"Middle: true {study.quantity} of the molecules between the ends{medians}. "
+        f"Right: random walks from {walked['walk'].nunique()} molecules; after {int(end['stride'].iloc[0])} "
+        f"strides the predictions for the molecules are {ends['on the level set']:.0f} {unit} off "
+        f"on the level "
+        "set and "
+        f"{ends['free']:.0f} on free walks."
     )
 
 
@@ -254,12 +257,15 @@ def samples_caption(table: pd.DataFrame, study: Any) -> str:
 def calibration_caption(table: pd.DataFrame) -> str:
     """The error of the calibrated gaps."""
     best = table.iloc[0]
+    after = ", relaxed by tight binding" if best["structures"] == "relaxed" else ""
     return (
         f"A calibrated {best['method']} gap is {best['mae']:.1f} kcal/mol off in the mean, on "
-        f"{int(best['n'])} molecules each of which was "
-        f"left out of the fit that predicts it. Left: gaps of known molecules and the fitted curve. Right: "
-        f"errors of the calibrated gaps. "
-        f"Structures: {best['structures']} from a force field's."
+        f"{int(best['n'])} "
+        "molecules each of which was left out of the fit that predicts it. Left: gaps of known molecules "
+        "and the "
+        "fitted curve. Right: errors of the calibrated gaps. Structures: of eight from distance geometry "
+        "the one "
+        f"that a force field finds lowest{after}."
     )
 
 
