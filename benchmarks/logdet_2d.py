@@ -79,5 +79,5 @@ def disagreement(points: int = 200) -> float:
         value = block.branch(at)
         columns = [torch.autograd.grad(value[:, i].sum(), at, retain_graph=True)[0] for i in range(2)]
         J = torch.stack(columns, 1) + torch.eye(2, dtype=torch.float64)
-        worst = max(worst, float((Exact()(block.branch, x)[1] - J.det().log()).abs().max()))
+        worst = max(worst, float((Exact()(block.branch, x)[1] - J.det().log()).detach().abs().max()))
     return worst

@@ -136,7 +136,9 @@ def test_the_caption_of_the_numbers_names_what_is_missed(study, here, said):
 
 def test_the_caption_of_the_path_says_what_it_is_and_that_it_was_chosen(stations, path, study):
     text = words.path_caption(stations, path, 138.0, study)
-    assert text.startswith("Four molecules on the level set of 138 kcal/mol, whose true gap is 12.0 kcal/mol")
+    assert text.startswith(
+        "Four molecules on the level set of 138 kcal/mol; the true gap of those between the ends is 12.0"
+    )
     assert "one of them is not in the data" in text
     assert "sags by 9.0 kcal/mol" in text
     assert "The best of 100 random pairs" in text
@@ -160,3 +162,11 @@ def test_coverage_is_said_as_it_is():
     assert "costs validity" in words.coverage(table((10, 30), (50, 40)))
     assert "no cost" in words.coverage(table((10, 45), (50, 40)))
     assert "does not bring" in words.coverage(table((60, 45), (50, 40)))
+
+
+def test_the_caption_of_the_paths_follows_the_paired_difference(study):
+    from invex.analysis.bootstrap import Estimate
+
+    assert words.paths_caption(Estimate(-2, -3, -1), study).startswith("Molecules met on the straight line")
+    assert words.paths_caption(Estimate(2, 1, 3), study).startswith("Molecules met on the level set")
+    assert "equally near" in words.paths_caption(Estimate(0, -1, 1), study)

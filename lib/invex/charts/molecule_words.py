@@ -35,9 +35,8 @@ def path_caption(stations: pd.DataFrame, path: pd.DataFrame, level: float, study
     """Of the path: how many molecules, how near; then what is drawn, and that it was chosen."""
     inner, unit = stations.iloc[1:-1], study.unit
     true = (inner["true"] - level).abs().dropna()
-    near = (
-        f", whose true {study.quantity} is {true.mean():.1f} {unit} from it in the mean" if len(true) else ""
-    )
+    between = f"; the true {study.quantity} of those between the ends is {true.mean():.1f} {unit} from it"
+    near = f"{between} in the mean" if len(true) else ""
     news = int((~stations["known"]).sum())
     new = (
         f"; {number(news)} of them {'is' if news == 1 else 'are'} not in the data"
@@ -120,10 +119,11 @@ def numbers_caption(summary: pd.DataFrame, study: Any) -> str:
         "is reached"
     )  # fmt: skip
     short = f", missed for the {listed(missed)}" if missed and met else ""
-    seeds = "mean and 95 % interval over" if study.seeds > 2 else "mean and extremes of"
+    seeds = f"mean and 95 % interval over {study.seeds} networks" if study.seeds > 2 else "one network"
+    seeds = "mean and extremes of two networks" if study.seeds == 2 else seeds
     tested = f"{int(study.first.metrics['test']):,}"
     return (
-        f"{said}{short}. {seeds.capitalize()} {study.seeds} network{'s' if study.seeds > 1 else ''} on "
+        f"{said}{short}. {seeds.capitalize()} on "
         f"{tested} molecules that were "
         f"neither trained on nor chosen by ({study.first.config['epochs']} epochs)."
     )
@@ -135,8 +135,8 @@ MEASURES = {
     "new": "of them new, between the ends",
     "off": "f at the farthest point",
     "away": "predictions for the molecules",
-    "within": "share of these within the model's error (%)",
     "true": "true values, where known",
+    "within": "predictions within the model's error (%)",
 }
 
 
@@ -154,20 +154,21 @@ def ways(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def paths_caption(table: pd.DataFrame, study: Any) -> str:
-    """What differs between the ways, and what the columns are."""
-    rows = table.set_index("method")
-    level, straight = rows.loc["level set"], rows.loc["straight line"]
-    apart = level["away high"] < straight["away low"] or straight["away high"] < level["away low"]
-    nearer = "level set" if level["away"] < straight["away"] else "straight line"
-    said = (
-        f"Molecules met on the {nearer} are nearer to the level" if apart
-        else "Level set and straight line meet molecules equally near to the level"
-    )  # fmt: skip
+def paths_caption(gain: Any, study: Any) -> str:
+    """What differs between the ways, and what the rows are.
+
+    Args:
+        gain: how much nearer to the level the predictions are on the level set, with its interval, by pairs.
+        study: what is drawn.
+    """
+    said = "Level set and straight line meet molecules equally near to the level"
+    if gain.low > 0 or gain.high < 0:
+        nearer = "level set" if gain.low > 0 else "straight line"
+        said = f"Molecules met on the {nearer} are nearer to the level"
     return (
         f"{said}, though only on the level set the points themselves keep it. Means over "
-        f"{int(study.first.metrics['pairs'])} pairs, with 95 % intervals; the last four rows are distances "
-        f"from the level, in {study.unit}."
+        f"{int(study.first.metrics['pairs'])} pairs, with 95 % intervals. In the rows on f, predictions and "
+        f"true values: mean distance from the level, in {study.unit}."
     )
 
 
