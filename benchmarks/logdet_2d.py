@@ -2,8 +2,8 @@
 
 Ten blocks of four hidden layers of 128, a batch of 500, Adam, one power iteration for each layer and step on
 both sides. Ours pushes both tangents through the branch and has the exact log-determinant; theirs is the
-estimator that the package trains with (two terms, then a geometric number more, Neumann gradient), or its exact
-one. What is checked is ours, in double precision: log-determinants against autograd's Jacobian.
+estimator that the package trains with (two terms, then a geometric number more, Neumann gradient), or the
+exact one. What is checked is ours, in double precision: log-determinants against autograd's Jacobian.
 """
 
 import warnings
@@ -79,5 +79,5 @@ def disagreement(points: int = 200) -> float:
         value = block.branch(at)
         columns = [torch.autograd.grad(value[:, i].sum(), at, retain_graph=True)[0] for i in range(2)]
         J = torch.stack(columns, 1) + torch.eye(2, dtype=torch.float64)
-        worst = max(worst, float((Exact()(block.branch, x)[1] - J.det().log()).abs().max()))
+        worst = max(worst, float((Exact()(block.branch, x)[1] - J.det().log()).detach().abs().max()))
     return worst

@@ -3,8 +3,8 @@
 The Neumann gradient needs a graph of one product, however many terms there are; through the series each term
 keeps its own. Measured as the bytes that autograd saves for the backward pass of one block (what a step
 allocates besides), counted by hooks, on a CPU and a GPU alike. `ours` and `theirs` are megabytes for the
-Neumann gradient and for the plain series; `ratio` is theirs over ours. The gradients of the two are checked to
-be equal in double precision with all orthogonal probes, where both are exact.
+Neumann gradient and for the plain series; `ratio` is theirs over ours. The gradients of the two are
+checked to be equal in double precision with all orthogonal probes, where both are exact.
 """
 
 from collections.abc import Iterator

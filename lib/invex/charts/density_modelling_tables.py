@@ -10,8 +10,7 @@ import torch
 
 from invex.analysis.invertible_layers import PROPERTIES, Facts
 from invex.charts.density_modelling import NAMES
-from invex.data.planar import LOG_DENSITIES
-from invex.experiments.density_2d import LIMIT, METHODS, SIDE
+from invex.data.planar import LIMIT, LOG_DENSITIES, SIDE
 
 THESIS = {"mnist": 1.06, "cifar10": 3.45}
 QUOTED = [
@@ -287,7 +286,8 @@ def planar_pictures(records: Any) -> tuple[dict[tuple[str, str], Any], dict[str,
         if run.failed is None and key not in pictures:
             tensors = run.tensors()
             pictures[key] = np.exp(tensors["log_density"].float().numpy()), tensors["samples"].float().numpy()
-    whole = {name for name, _ in pictures if all((name, m) in pictures for m in METHODS)}
+    methods = {method for _, method in pictures}
+    whole = {name for name, _ in pictures if all((name, method) in pictures for method in methods)}
     pictures = {key: value for key, value in pictures.items() if key[0] in whole}
     return pictures, {name: truth(name) for name, _ in pictures}
 

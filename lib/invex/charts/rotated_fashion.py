@@ -120,23 +120,6 @@ def strays(rows: pd.DataFrame, reader: float) -> Figure:
     return figure
 
 
-def angles(points: pd.DataFrame) -> Figure:
-    """Predicted (left) and read (right) against the true angle of test images.
-
-    Args:
-        points: true, predicted and read angles in degrees.
-    """
-    figure, panels = style.panels(2, height=3.0)
-    for axes, column, title in zip(
-        panels, ("predicted", "read"), ("the model", "the regressor"), strict=True
-    ):
-        axes.plot(points["true"], points[column], ".", color=BLUE, markersize=2, alpha=0.5, rasterized=True)
-        axes.plot([-45, 45], [-45, 45], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
-        axes.set(xlabel="true angle, degrees", ylabel="found, degrees", title=title, aspect="equal")
-        axes.set(xlim=(-50, 50), ylim=(-55, 55))
-    return figure
-
-
 def inner(paths: pd.DataFrame) -> pd.DataFrame:
     """The rows between the ends of the paths, with `off_predicted` and `off_read`, degrees from the level."""
     last = paths["step"].max()

@@ -55,7 +55,7 @@ def configs(profile: str) -> list[Config]:
     seeds = range(2 if profile == "quick" else 5)
     found = [Config(m, seed, steps=10 if m == BY_BUNDLE else 30) for seed in seeds for m in METHODS]
     if profile == "quick":
-        return [replace(c, dataset="topics", width=48, epochs=6, batch=80, rate=5e-3) for c in found]
+        return [replace(c, dataset="topics", width=48, epochs=10, batch=80, rate=5e-3) for c in found]
     return [replace(c, epochs=30) for c in found] if profile == "reduced" else found
 
 
