@@ -110,7 +110,7 @@ ALLOWED = {
     "experiments": {"data", "nn", "analysis", "experiments", "lab"},
     "lab": {"lab"},
     "press": {"charts", "data", "lab", "press"},
-    "charts": {"analysis", "charts"},
+    "charts": {"data", "nn", "analysis", "charts"},  # diagrams of modules, pictures of molecules
 }
 
 

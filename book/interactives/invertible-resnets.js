@@ -2,7 +2,7 @@
    Data: lines [{network, solver, iterations, error}], error in grey levels of 255; visible, the threshold. */
 invex.interactive("invertible-resnets.js", (stage, data, theme) => {
   "use strict";
-  const SVG = "http://www.w3.org/2000/svg", WIDE = 640, HIGH = 320, LEFT = 64, RIGHT = 20, TOP = 14, BOTTOM = 44;
+  const SVG = "http://www.w3.org/2000/svg", WIDE = (stage.closest(".ix-artefact")?.clientWidth || 640) < 500 ? 380 : 640, HIGH = 320, LEFT = 64, RIGHT = 20, TOP = 14, BOTTOM = 44;
   const networks = [...new Set(data.lines.map((line) => line.network))];
   const most = 20, steps = data.lines[0].iterations.filter((k) => k <= most);
   const start = networks.includes("c = 0.9") ? networks.indexOf("c = 0.9") : 0;

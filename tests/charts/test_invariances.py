@@ -95,3 +95,10 @@ def test_extremes_of_single_runs_are_left_out():
     metrics = pd.DataFrame({"choice": ["a", "b"], "rmse": [0.1, 0.2], "failed": ["", ""]})
     assert list(charts.choices(metrics, {"rmse": "RMSE"})) == ["choice", "RMSE", "n"]
     assert charts.choices(pd.DataFrame(), {"rmse": "RMSE"}).empty
+
+
+def test_strays_are_those_of_the_recorded_seeds_else_of_the_model_that_is_drawn() -> None:
+    recorded = pd.DataFrame({"valley_away": [0.01, 0.03, None, 0.02]})
+    found = charts.strays(recorded, 9.0, 0.02)
+    assert found == {"value": 1.0, "low": 0.5, "high": 1.5, "n": 3}
+    assert charts.strays(pd.DataFrame(), 0.01, 0.02) == {"value": 0.5, "low": 0.5, "high": 0.5, "n": 1}

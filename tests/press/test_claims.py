@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from invex.press.book import Book
 from invex.press.claims import ClaimsError, load
 
@@ -114,3 +115,13 @@ def test_no_published_address_disappears() -> None:
     published = (Path(__file__).parent / "published_ids.txt").read_text().split()
     held = {name for name, artefact in load(Book(ROOT)).artefacts.items() if artefact.chapter}
     assert set(published) <= held
+
+
+def test_every_claim_of_the_book_says_where_it_stands() -> None:
+    """Without `source` a claim is taken for one of the text, or for an aim: nothing is left to that."""
+    catalogue = load(Book(ROOT))
+    silent = []
+    for slug in catalogue.chapters:
+        raw = yaml.safe_load((ROOT / "book" / f"{slug}.yml").read_text(encoding="utf-8"))
+        silent += [claim["id"] for claim in raw.get("claims", []) if not claim.get("source")]
+    assert silent == []

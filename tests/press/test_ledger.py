@@ -6,7 +6,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from invex.press.book import Book
-from invex.press.ledger import Ledger, ledger
+from invex.press.ledger import Ledger, first_sentence, ledger
 from invex.press.verdict import (
     DIFFERS,
     FULL_SCALE,
@@ -273,3 +273,8 @@ def test_text_from_the_data_is_escaped(book: Book, made: Path, rewrite: Any) -> 
     for html in (found.html("scoreboard"), found.html("gallery"), found.html("table")):
         assert "<b>" not in html
         assert "&lt;b&gt;&amp;" in html
+
+
+def test_a_finding_is_the_first_sentence_of_a_caption() -> None:
+    assert first_sentence("It falls to 0.5 at N = 1.2. Then the set-up.") == "It falls to 0.5 at N = 1.2."
+    assert first_sentence("One sentence only") == "One sentence only"

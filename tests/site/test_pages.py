@@ -65,12 +65,19 @@ def test_every_figure_has_its_card_and_alt_text(soups: dict[str, BeautifulSoup])
         assert len(figure.select("details.ix-card, .ix-placeholder")) == 1, figure.get("id")
 
 
-def test_the_front_page_shows_scoreboard_and_gallery(soups: dict[str, BeautifulSoup]) -> None:
+def test_the_front_page_shows_scoreboard_and_a_card_a_chapter(soups: dict[str, BeautifulSoup]) -> None:
     front = soups["index.html"]
     assert front.select(".ix-scoreboard")
+    chapters = {page for page, soup in soups.items() if soup.select(".ix-artefact:has(img)")}
+    cards = {str(link["href"]) for link in front.select(".ix-cards a")}
+    assert cards == chapters - {"performance.html"}
+    assert all(card.get_text().strip() for card in front.select(".ix-card-finding"))
+
+
+def test_every_figure_is_in_the_gallery(soups: dict[str, BeautifulSoup]) -> None:
     shown = {figure["id"] for soup in soups.values() for figure in soup.select(".ix-artefact:has(img)")}
-    thumbnails = {str(link["href"]).partition("#")[2] for link in front.select(".ix-gallery a")}
-    assert shown == thumbnails
+    links = soups["figures.html"].select(".ix-gallery a")
+    assert shown == {str(link["href"]).partition("#")[2] for link in links}
 
 
 def test_the_ledger_says_what_each_verdict_means(soups: dict[str, BeautifulSoup]) -> None:

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +11,9 @@ from invex.analysis.segments import Segments, ends, midpoints
 from invex.nn.convex import POSITIVITIES, ConvexNetwork
 from invex.nn.partially_convex import PartiallyConvexNetwork
 from invex.nn.points import fit_points
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Checks = dict[tuple[str, str, str], Segments]  # network, stage, kind
 START, TRAINED = "at the start", "after training"
@@ -102,11 +104,15 @@ def tilted_cone(n: int = 300, dimension: int = 8, seed: int = 0) -> tuple[Tensor
     return y, y @ slope + 0.3 * y.norm(dim=1)
 
 
-def choices(seeds: Sequence[int], *, steps: int = 400, names: Sequence[str] = tuple(CHOICES)) -> pd.DataFrame:
+def choices(
+    seeds: Sequence[int], *, steps: int = 400, names: Sequence[str] = tuple(CHOICES)
+) -> "pd.DataFrame":
     """What is left open, tried on a `tilted_cone`: error of the fit as a share of the values' spread.
 
     Returns one row a choice and seed: choice, seed, error.
     """
+    import pandas as pd
+
     y, values = tilted_cone()
     rows = []
     for name in names:

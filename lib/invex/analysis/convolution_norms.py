@@ -22,8 +22,8 @@ def four_norms(name: str, kernel: Tensor, operator: Convolution) -> dict[str, st
     """The row of a table: reshaped, circular, exact, and the certain bound."""
     return {
         "kernel": name,
-        "reshaped kernel": reshaped_norm(kernel),
-        "circular, own torus": circular_norm(kernel, operator),
+        "as a matrix": reshaped_norm(kernel),
+        "own torus": circular_norm(kernel, operator),
         "exact": operator_norm.exact(kernel, operator),
-        "circular, larger torus": operator_norm.fourier_bound(kernel, operator),
+        "larger torus": operator_norm.fourier_bound(kernel, operator),
     }

@@ -1,13 +1,16 @@
 """Which weights need their sign: convexity is attacked through each matrix of a network alone."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from invex.analysis.segments import Function, midpoints
 from invex.analysis.wiring import wiring
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def signs(
@@ -18,7 +21,7 @@ def signs(
     function: Callable[[nn.Module], Function] = lambda network: network,
     steps: int = 60,
     rate: float = 0.1,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Change one matrix at a time, to any sign, so that the network rises above its chords; count where.
 
     The attack descends the mean of the lowest tenth of the gaps. Where Proposition 1 leaves a matrix free, it
@@ -36,6 +39,8 @@ def signs(
     Raises:
         ValueError: the network's weights are functions of its parameters, so that no sign can be tried.
     """
+    import pandas as pd
+
     own = {parameter.data_ptr(): parameter for parameter in network.parameters()}
     rows = []
     for arrow in wiring(network).arrows:

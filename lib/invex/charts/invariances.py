@@ -207,6 +207,16 @@ def choices(metrics: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     return table.assign(n=runs.size()).reset_index()
 
 
+def strays(metrics: pd.DataFrame, here: float, step: float) -> dict[str, Any]:
+    """Largest strays of the floor of the valley, in steps: median and extremes of the recorded seeds, and n.
+
+    Without recorded seeds the model that is ``here`` stands alone.
+    """
+    known = metrics["valley_away"].dropna().tolist() if "valley_away" in metrics else []
+    found = [value / step for value in known or [here]]
+    return {"value": float(np.median(found)), "low": min(found), "high": max(found), "n": len(found)}
+
+
 def choices_in_words(table: pd.DataFrame) -> str:
     """The choices with the least and the largest value of the first metric, in a sentence."""
     metric = table.columns[1]

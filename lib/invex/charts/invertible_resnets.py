@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from invex.charts import style
@@ -73,6 +74,7 @@ def singular_values(layers: pd.DataFrame) -> Figure:
             style.band(axes, by_layer.min().index, by_layer.min(), by_layer.max(), colour)
         axes.axhline(1, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
         axes.set(title=title, xlabel="convolution", ylabel="largest singular value", ylim=(0, None))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         style.label_ends(axes)
     panels[1].set_ylim(0, 1.1)
     return figure

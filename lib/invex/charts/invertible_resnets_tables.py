@@ -44,18 +44,20 @@ def error_table(metrics: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for dataset in [name for name in NAMES if name in set(metrics["dataset"])]:
         if dataset in THESIS:
-            rows.append({"data": NAMES[dataset], "network": "thesis", "seeds": np.nan, **THESIS[dataset]})
+            rows.append({"data": NAMES[dataset], "network": "thesis", "seeds": "", **THESIS[dataset]})
         own = metrics[metrics["dataset"] == dataset]
         for (blocks, epochs), some in own.groupby([own["blocks"].map(str), "epochs"], sort=False):
             means = 100 * some.groupby("network")["test_error"].mean()
             words = f"here: {'-'.join(blocks.strip('()[]').split(', '))} blocks, {epochs} epochs"
             found = {name: means.get(name, np.nan) for name in COLUMNS}
-            rows.append({"data": NAMES[dataset], "network": words, "seeds": some["seed"].nunique(), **found})
-    return pd.DataFrame(rows)
+            rows.append(
+                {"data": NAMES[dataset], "network": words, "seeds": str(some["seed"].nunique()), **found}
+            )
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
 def enough(curves: pd.DataFrame, level: float = VISIBLE) -> pd.Series:
-    """Iterations of the plain iteration until the mean error is below `level`, by network: mean over seeds."""
+    """Plain iterations a block until the mean error is below `level`, by network: mean over seeds."""
     plain = curves[curves["solver"] == "fixed-point"]
     below = plain[plain["mean"] < level]
     return below.groupby(["network", "seed"])["iterations"].min().groupby("network").mean()
@@ -136,7 +138,7 @@ def inversions(runs: Any) -> pd.DataFrame:
 
 
 def errors_of(runs: Any, network: str) -> list[float]:
-    """Largest error of an image after 100 plain iterations a block, in grey levels, a number a trained network."""
+    """Largest error of an image after 100 plain iterations a block, in grey levels, for each seed."""
     found = curves(runs)
     if found.empty:
         return []
@@ -149,14 +151,30 @@ def curves(runs: Any) -> pd.DataFrame:
     return _table(runs, "reconstruction")
 
 
+def layers(runs: Any) -> pd.DataFrame:
+    """The exact norm of every convolution; empty if there are none."""
+    return _table(runs, "layers")
+
+
 def lemma(runs: Any) -> pd.DataFrame:
     """Error and bound of each block by iterations; empty if there are none."""
     return _table(runs, "lemma")
 
 
 def _table(runs: Any, name: str) -> pd.DataFrame:
-    frame = runs.frame(name)
-    return frame if frame.empty else named(frame)
+    """One table of all runs with the fields of their configurations beside it.
+
+    A column of the table goes before a field of its name ("iterations", which the power iteration has too).
+    """
+    parts = []
+    for run in runs.runs:
+        if name in run.tables and not run.failed:
+            table = pd.DataFrame(run.tables[name])
+            fields = {key: value for key, value in run.config.items() if key not in table}
+            parts.append(
+                table.assign(**{key: str(v) if isinstance(v, list) else v for key, v in fields.items()})
+            )
+    return named(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
 
 
 def largest_ratio(runs: Any) -> float:
@@ -195,7 +213,7 @@ def saved(curves: pd.DataFrame) -> dict[str, Any]:
 
 
 def picture_rows(sets: Sequence[Any]) -> list[tuple[str, Any]]:
-    """Rows of Fig. 4.3: of each set of runs the originals and what the networks of its first seed give back."""
+    """Rows of Fig. 4.3: of each set of runs the originals and what its first seed's networks give back."""
     rows: list[tuple[str, Any]] = []
     for runs in {id(found): found for found in sets}.values():
         by_name = {label(run.config): run for run in reversed(runs.runs) if not run.failed}
@@ -240,7 +258,8 @@ def norm_caption(layers: pd.DataFrame) -> str:
     if (layers["method"] == "contractive").any():
         said += "Normalised, all lie at or below their c, so that each branch is a contraction. "
     return (
-        f"{said}Exact norms of the operators on images, by the order of the convolutions; lines are means over "
+        f"{said}Exact norms of the operators on images, by the order of the convolutions; "
+        "lines are means over "
         "seeds. Dashed: one, below which three layers in a row certainly contract."
     )
 
@@ -257,7 +276,8 @@ def picture_caption(shown: pd.DataFrame) -> str:
     others = [f"{network} on {NAMES[dataset]}: {_missed(part)}" for (dataset, network), part in free]
     rest = f"; free networks are another matter ({'; '.join(others)})" if others else ""
     return (
-        f"{said}{rest}. First images of the test set, and what 100 iterations a block make of their features; "
+        f"{said}{rest}. First images of the test set, and what 100 iterations a block "
+        "make of their features; "
         "values are clipped to the range of an image."
     )
 
@@ -279,10 +299,12 @@ def vanilla_caption(free: pd.DataFrame) -> str:
     elif decayed < VISIBLE:
         said = "Free networks of both kinds are invertible on MNIST."
     else:
-        said = "A free network is not brought back on MNIST, with as much weight decay as the thesis's or without."
+        said = "A free network is not brought back on MNIST, with weight decay or without."
     return (
-        f"{said} Norms are the largest of any convolution and of any branch's Jacobian at test images, the radius "
-        "is the Jacobian's spectral radius; the error is that of 100 plain iterations a block, in grey levels; "
+        f"{said} Norms are the largest of any convolution and of any branch's Jacobian at "
+        "test images, the radius "
+        "is the Jacobian's spectral radius; the error is that of 100 plain iterations a "
+        "block, in grey levels; "
         "each the worst of the networks."
     )
 
@@ -296,9 +318,12 @@ def iteration_caption(curves: pd.DataFrame, lemma: pd.DataFrame) -> str:
         count = f"{own.min():.0f} to {own.max():.0f}" if own.max() > own.min() else f"{own.max():.0f}"
         said = f"{count} iterations a block bring an image back to the last bit, the fewer the smaller c is"
     return (
-        f"{said}. Left: error of the whole image, root mean square over its pixels, mean over test images and "
-        "seeds; dotted: Anderson's method. Right: the largest error over blocks and images of a block whose true "
-        "input is known, in double precision, and the largest of Lemma 4.5's bounds with the certain constant."
+        f"{said}. Left: error of the whole image, root mean square over its pixels, mean "
+        "over test images and "
+        "seeds; dotted: Anderson's method. Right: the largest error over blocks and "
+        "images of a block whose true "
+        "input is known, in double precision, and the largest of Lemma 4.5's bounds with "
+        "the certain constant."
     )
 
 
@@ -310,7 +335,8 @@ def cost_caption(metrics: pd.DataFrame) -> str:
             falls.append(f"{np.mean(cost):.2f} points on {NAMES[dataset]}")
     said = f"Going from c = .9 to .5 costs {', '.join(falls)}" if falls else "Test errors as far as recorded"
     return (
-        f"{said}. Test error in per cent, means over seeds, and the thesis's values after 200 epochs: errors of a "
+        f"{said}. Test error in per cent, means over seeds, and the thesis's values after "
+        "200 epochs: errors of a "
         "short training are far from those, and only their order by c is compared."
     )
 

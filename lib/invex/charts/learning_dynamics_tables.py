@@ -183,11 +183,12 @@ def _compared(statistic: Statistic, *samples: list[float]) -> dict[str, float]:
 
 
 def order(runs: pd.DataFrame, dataset: str, methods: Sequence[str]) -> dict[str, Any]:
-    """Methods by their median last loss, smallest first, and n; empty where a method has no run."""
+    """Each method's median last loss with its interval, smallest first, and n; empty where one has no run."""
     samples = {method: _losses(runs, {"dataset": dataset, "method": method}) for method in methods}
     if not all(samples.values()):
         return {}
-    ranked = sorted(methods, key=lambda method: float(np.median(samples[method])))
+    found = {method: list(interval(median, losses)) for method, losses in samples.items()}
+    ranked = dict(sorted(found.items(), key=lambda pair: pair[1][0]))
     return {"value": ranked, "n": min(map(len, samples.values()))}
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from invex.analysis.bootstrap import interval
@@ -36,9 +35,8 @@ def path_caption(stations: pd.DataFrame, path: pd.DataFrame, level: float, study
     """Of the path: how many molecules, how near; then what is drawn, and that it was chosen."""
     inner, unit = stations.iloc[1:-1], study.unit
     true = (inner["true"] - level).abs().dropna()
-    near = (
-        f", whose true {study.quantity} is {true.mean():.1f} {unit} from it in the mean" if len(true) else ""
-    )
+    between = f"; the true {study.quantity} of those between the ends is {true.mean():.1f} {unit} from it"
+    near = f"{between} in the mean" if len(true) else ""
     news = int((~stations["known"]).sum())
     new = (
         f"; {number(news)} of them {'is' if news == 1 else 'are'} not in the data"
@@ -121,10 +119,11 @@ def numbers_caption(summary: pd.DataFrame, study: Any) -> str:
         "is reached"
     )  # fmt: skip
     short = f", missed for the {listed(missed)}" if missed and met else ""
-    seeds = "mean and 95 % interval over" if study.seeds > 2 else "mean and extremes of"
+    seeds = f"mean and 95 % interval over {study.seeds} networks" if study.seeds > 2 else "one network"
+    seeds = "mean and extremes of two networks" if study.seeds == 2 else seeds
     tested = f"{int(study.first.metrics['test']):,}"
     return (
-        f"{said}{short}. {seeds.capitalize()} {study.seeds} network{'s' if study.seeds > 1 else ''} on "
+        f"{said}{short}. {seeds.capitalize()} on "
         f"{tested} molecules that were "
         f"neither trained on nor chosen by ({study.first.config['epochs']} epochs)."
     )
@@ -136,8 +135,8 @@ MEASURES = {
     "new": "of them new, between the ends",
     "off": "f at the farthest point",
     "away": "predictions for the molecules",
-    "within": "share of these within the model's error (%)",
     "true": "true values, where known",
+    "within": "predictions within the model's error (%)",
 }
 
 
@@ -155,20 +154,21 @@ def ways(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def paths_caption(table: pd.DataFrame, study: Any) -> str:
-    """What differs between the ways, and what the columns are."""
-    rows = table.set_index("method")
-    level, straight = rows.loc["level set"], rows.loc["straight line"]
-    apart = level["away high"] < straight["away low"] or straight["away high"] < level["away low"]
-    nearer = "level set" if level["away"] < straight["away"] else "straight line"
-    said = (
-        f"Molecules met on the {nearer} are nearer to the level" if apart
-        else "Level set and straight line meet molecules equally near to the level"
-    )  # fmt: skip
+def paths_caption(gain: Any, study: Any) -> str:
+    """What differs between the ways, and what the rows are.
+
+    Args:
+        gain: how much nearer to the level the predictions are on the level set, with its interval, by pairs.
+        study: what is drawn.
+    """
+    said = "Level set and straight line meet molecules equally near to the level"
+    if gain.low > 0 or gain.high < 0:
+        nearer = "level set" if gain.low > 0 else "straight line"
+        said = f"Molecules met on the {nearer} are nearer to the level"
     return (
         f"{said}, though only on the level set the points themselves keep it. Means over "
-        f"{int(study.first.metrics['pairs'])} pairs, with 95 % intervals; the last four rows are distances "
-        f"from the level, in {study.unit}."
+        f"{int(study.first.metrics['pairs'])} pairs, with 95 % intervals. In the rows on f, predictions and "
+        f"true values: mean distance from the level, in {study.unit}."
     )
 
 
@@ -178,18 +178,22 @@ def advantage_caption(
     """What the level set keeps and what not."""
     unit, end = study.unit, walked[walked["stride"] == walked["stride"].max()]
     ends = end.groupby("method")["away"].mean()
-    on, free = ends["on the level set"], ends["free"]
     true = met.dropna(subset=["away"]).groupby("method")["away"].median()
+    medians = "; none of them is known"
+    if {"level set", "straight line"} <= set(true.index):
+        medians = (
+            f"; the medians are {true['level set']:.1f} {unit} off on the level set and "
+            f"{true['straight line']:.1f} on the straight line"
+        )
     return (
-        f"The level set keeps f, not the molecules. Left: f on paths of "
-        f"{int(study.first.metrics['pairs'])} pairs (mean, and the "
-        f"middle eight tenths). Middle: true {study.quantity} of the molecules between the ends; the "
-        f"medians are "
-        f"{true.get('level set', np.nan):.1f} {unit} off on the level set and "
-        f"{true.get('straight line', np.nan):.1f} on the straight "
-        f"line. Right: random walks from {walked['walk'].nunique()} molecules; after "
-        f"{int(end['stride'].iloc[0])} strides the predictions "
-        f"for the molecules are {on:.0f} {unit} off on the level set and {free:.0f} on free walks."
+        "The level set keeps f, not the molecules. "
+        f"Left: f on paths of {int(study.first.metrics['pairs'])} pairs (mean, middle eight tenths). "
+        f"Middle: true {study.quantity} of the molecules between the ends{medians}. "
+        f"Right: random walks from {walked['walk'].nunique()} molecules; after {int(end['stride'].iloc[0])} "
+        f"strides the predictions for the molecules are {ends['on the level set']:.0f} {unit} off "
+        f"on the level "
+        "set and "
+        f"{ends['free']:.0f} on free walks."
     )
 
 
@@ -254,12 +258,15 @@ def samples_caption(table: pd.DataFrame, study: Any) -> str:
 def calibration_caption(table: pd.DataFrame) -> str:
     """The error of the calibrated gaps."""
     best = table.iloc[0]
+    after = ", relaxed by tight binding" if best["structures"] == "relaxed" else ""
     return (
         f"A calibrated {best['method']} gap is {best['mae']:.1f} kcal/mol off in the mean, on "
-        f"{int(best['n'])} molecules each of which was "
-        f"left out of the fit that predicts it. Left: gaps of known molecules and the fitted curve. Right: "
-        f"errors of the calibrated gaps. "
-        f"Structures: {best['structures']} from a force field's."
+        f"{int(best['n'])} "
+        "molecules each of which was left out of the fit that predicts it. Left: gaps of known molecules "
+        "and the "
+        "fitted curve. Right: errors of the calibrated gaps. Structures: of eight from distance geometry "
+        "the one "
+        f"that a force field finds lowest{after}."
     )
 
 

@@ -30,8 +30,11 @@ class Structure:
 
 
 @lru_cache(maxsize=4096)
-def embedded(smiles: str, seed: int = 1) -> Structure:
-    """A structure by distance geometry (ETKDG), relaxed in the MMFF94 force field.
+def embedded(smiles: str, seed: int = 1, tries: int = 8) -> Structure:
+    """A structure by distance geometry (ETKDG), relaxed in the MMFF94 force field: the lowest of several.
+
+    SMILES without stereochemistry leave it to chance how rings are fused. A single try may give an isomer
+    that nobody could make; the one of least energy is the one to expect.
 
     Raises:
         NoGeometry: distance geometry finds none; such a molecule is too strained.
@@ -42,11 +45,14 @@ def embedded(smiles: str, seed: int = 1) -> Structure:
     chem = rdkit()
     molecule = chem.AddHs(chem.MolFromSmiles(smiles))
     with rdBase.BlockLogs():
-        if rdDistGeom.EmbedMolecule(molecule, randomSeed=seed) != 0:
-            raise NoGeometry(f"no structure in space was found for {smiles}")
-        rdForceFieldHelpers.MMFFOptimizeMolecule(molecule, maxIters=500)
+        found = list(rdDistGeom.EmbedMultipleConfs(molecule, tries, randomSeed=seed))
+        relaxed_ = rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(molecule, maxIters=500) if found else []
+    energies = [energy for _, energy in relaxed_]
+    if not energies:
+        raise NoGeometry(f"no structure in space was found for {smiles}")
+    conformer = molecule.GetConformer(found[int(np.argmin(energies))])
     numbers = np.array([atom.GetAtomicNum() for atom in molecule.GetAtoms()])
-    return Structure(numbers, np.array(molecule.GetConformer().GetPositions()))
+    return Structure(numbers, np.array(conformer.GetPositions()))
 
 
 def gap(structure: Structure, method: str = "GFN2-xTB") -> float:

@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 RADIUS, DEVIATION, THICKNESS = 2.8, 0.35, 0.1
+LIMIT, SIDE = 4.4, 120  # of the grid on which densities are drawn: half its width, and points along an axis
 
 
 def eight_gaussians(n: int, generator: Generator) -> Tensor:

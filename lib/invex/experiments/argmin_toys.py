@@ -1,7 +1,9 @@
 """Two classes in the plane by argmin over one label: FICNN and PICNN (Amos et al., 2017, Sec. 6.1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from invex.analysis.argmin import SPACE, gradient
+from invex.analysis.argmin import SPACE, gradient, implicit
 from invex.analysis.argmin.problem import Energy
 from invex.nn.convex import ConvexNetwork
 from invex.nn.fit import Moment, cosine, fit
@@ -43,7 +45,9 @@ class Joint(nn.Module):
 
     def __init__(self, dimension: int, widths: tuple[int, ...]) -> None:
         super().__init__()
-        self.network = ConvexNetwork(dimension + 1, widths, activation=functional.relu, positivity="projection")
+        self.network = ConvexNetwork(
+            dimension + 1, widths, activation=functional.relu, positivity="projection"
+        )
 
     def project_(self) -> None:
         """Put the constrained weights back on the non-negative orthant."""
@@ -106,12 +110,21 @@ def labels(net: nn.Module, x: Tensor, toy: Toy, *, learn: bool = False) -> Tenso
     return gradient.descend(energy, start, steps=toy.steps, box=SPACE, unroll=learn)
 
 
+@torch.no_grad()
+def lowest(net: nn.Module, x: Tensor, side: int = 401) -> Tensor:
+    """The labels (n, 1) of least energy in [0, 1], on a grid: where descent would end, not where it stops."""
+    y = torch.linspace(0, 1, side)
+    values = net.at(x)(y[:, None, None].expand(side, len(x), 1))  # type: ignore[operator]
+    return y[values.argmin(0)][:, None]
+
+
 def plane(
     toy: Toy, seed: int = 0, side: int = 61, progress: Callable[[str], None] = lambda text: None
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[tuple[str, str], nn.Module]]:
     """Labels over the plane, the points, and the trained networks, for every set and model.
 
-    The frames have columns set, model, x1, x2, y, and for the points also `predicted`.
+    The frames have columns set, model, x1, x2, y, and for the points also `predicted`
+    (where descent stops) and `lowest` (where the energy is least).
     """
     axis = torch.linspace(-2.6, 2.6, side)
     grid = torch.cartesian_prod(axis, axis)
@@ -122,13 +135,13 @@ def plane(
             progress(f"{model} on {name}")
             net = nets[name, model] = train(model, x, y, toy, seed)
             over.append(_frame(name, model, grid, labels(net, grid, toy)))
-            frame = _frame(name, model, x, y)
-            seen.append(frame.assign(predicted=labels(net, x, toy)[:, 0].numpy()))
+            stops, ends = labels(net, x, toy)[:, 0].numpy(), lowest(net, x)[:, 0].numpy()
+            seen.append(_frame(name, model, x, y).assign(predicted=stops, lowest=ends))
     return pd.concat(over, ignore_index=True), pd.concat(seen, ignore_index=True), nets
 
 
 def slices(nets: dict[tuple[str, str], nn.Module], name: str = "moons", side: int = 61) -> pd.DataFrame:
-    """Energy f((x1, 0), y) of both models over x1 and y, less its least over y at each x1: columns x1, y, energy."""
+    """Energy f((x1, 0), y) of both models over x1 and y: columns model, x1, y, energy."""
     x1, y = torch.linspace(-2.6, 2.6, side), torch.linspace(0, 1, side)
     x = torch.stack([x1, torch.zeros(side)], 1)
     frames = []
@@ -136,14 +149,13 @@ def slices(nets: dict[tuple[str, str], nn.Module], name: str = "moons", side: in
         energy: Energy = nets[name, model].at(x)  # type: ignore[operator]
         values = energy(y[:, None, None].expand(side, side, 1))
         rows = {"x1": x1.repeat(side), "y": y.repeat_interleave(side), "energy": values.flatten()}
-        lowest = (values - values.min(0).values).flatten()
-        columns = {key: value.numpy() for key, value in rows.items()} | {"above": lowest.numpy()}
+        columns = {key: value.numpy() for key, value in rows.items()}
         frames.append(pd.DataFrame(columns).assign(model=model))
     return pd.concat(frames, ignore_index=True)
 
 
 def bends(nets: dict[tuple[str, str], nn.Module], draws: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """Largest f at a midpoint less the mean at the ends, in y alone and in (x, y): columns set, model, in_y, jointly.
+    """Largest f at a midpoint less the mean at the ends: columns set, model, in_y (x held), jointly.
 
     At or below rounding where f is convex; in float64 over random segments.
     """
@@ -160,6 +172,43 @@ def bends(nets: dict[tuple[str, str], nn.Module], draws: int = 2000, seed: int =
             values[kind] = float((middle - (at[0] + at[1]) / 2).max())
         net.float()
         rows.append({"set": name, "model": model, **values})
+    return pd.DataFrame(rows)
+
+
+def derivative_study(
+    steps: Sequence[int] = (5, 10, 20, 50, 100, 200), seed: int = 0, n: int = 32, p: int = 8
+) -> pd.DataFrame:
+    """Memory and error of the gradient of a loss on the argmin, by unrolling and by the implicit theorem.
+
+    The energy is a smooth PICNN with a quadratic term, in float64, over the whole space; the loss is linear
+    in the argmin, and the error relative to the gradient at an argmin solved to 1e-12. Columns steps, way,
+    kilobytes (kept for the backward pass), error.
+    """
+    torch.manual_seed(seed)
+    net = PartiallyConvexNetwork(4, p, (32, 32)).double()
+    x, weight = torch.randn(n, 4).double(), torch.randn(n, p).double()
+    start = torch.full((n, p), 0.5, dtype=torch.float64)
+
+    def energy(y: Tensor) -> Tensor:
+        return net.at(x)(y) + 0.5 * (y - 0.5).square().sum(-1)
+
+    def slope(y: Tensor) -> Tensor:
+        found = torch.autograd.grad((y * weight).sum(), list(net.parameters()), allow_unused=True)
+        return torch.cat([part.flatten() for part in found if part is not None])
+
+    def solved(count: int, unroll: bool) -> Tensor:
+        inner = {"rate": 0.05, "momentum": 0.8}
+        y = gradient.descend(energy, start, steps=count, box=SPACE, unroll=unroll, **inner)
+        return y if unroll else implicit.differentiable(energy, y, box=SPACE)
+
+    best = gradient.minimise(energy, start, box=SPACE, tolerance=1e-12, steps=5000).point
+    exact = slope(implicit.differentiable(energy, best, box=SPACE, tolerance=1e-12))
+    rows = []
+    for count, way in product(steps, ("unrolling", "implicit")):
+        make = partial(solved, count, way == "unrolling")
+        error = float((slope(make()) - exact).norm() / exact.norm())
+        kilobytes = implicit.saved_bytes(make) / 1000
+        rows.append({"steps": count, "way": way, "kilobytes": kilobytes, "error": error})
     return pd.DataFrame(rows)
 
 

@@ -53,7 +53,7 @@ def configs(profile: str) -> list[Config]:
     found = [Config(m, seed, steps=10 if m == BY_BUNDLE else 30) for seed in seeds for m in METHODS]
     if profile == "quick":
         return [
-            replace(c, dataset="enlarged-digits", epochs=3, rate=3e-3, steps=8, inner_rate=0.04, width=64)
+            replace(c, dataset="enlarged-digits", epochs=2, rate=3e-3, steps=6, inner_rate=0.04, width=64)
             for c in found
         ]
     return [replace(c, epochs=20) for c in found] if profile == "reduced" else found

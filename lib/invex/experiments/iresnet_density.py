@@ -109,8 +109,17 @@ def configs(profile: str) -> list[Config]:
         ]  # fmt: skip
     if profile == "paper":
         return [replace(PAPER[name], seed=seed) for seed in range(3) for name in ("mnist", "cifar10")]
-    long = replace(MNIST, epochs=36)
-    return [MNIST, CIFAR10, MNIST_WIDE, CIFAR10_WIDE, long, replace(MNIST, seed=1), replace(MNIST, seed=2)]
+    long, short = replace(MNIST, epochs=36), replace(MNIST, epochs=1, evaluated=200, passes=3)
+    return [
+        short,
+        MNIST,
+        CIFAR10,
+        MNIST_WIDE,
+        CIFAR10_WIDE,
+        long,
+        replace(MNIST, seed=1),
+        replace(MNIST, seed=2),
+    ]
 
 
 def reduced(config: Config) -> str:

@@ -67,7 +67,7 @@ class Set:
         again = self.model.predict(one_hot(choices).to(z))
         shape = points.shape[:-1]
         return {
-            "codes": choices.to(torch.uint8).view(*shape, -1),
+            "codes": choices.to(torch.uint8).view(*shape, choices.shape[-1]),
             "value": self.scale.natural(self.model.head(z)).view(shape),
             "again": self.scale.natural(again).view(shape),
         }

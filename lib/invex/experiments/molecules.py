@@ -213,7 +213,7 @@ def fit(
 
     def after_step() -> None:
         project(model)
-        model.log_sigma[1] = fixed
+        model.log_sigma[1].fill_(fixed)  # not an assignment, which would copy from the CPU in a captured step
 
     def after_epoch(epoch: int) -> dict[str, Tensor]:
         model.eval()

@@ -53,7 +53,7 @@ class Config:
 def configs(profile: str) -> list[Config]:
     """Five seeds, both tasks and first two methods of each before the next; TD3 last."""
     if profile == "quick":
-        quick = Config(CONVEX, STAND_IN, 0, 500, every=100, width=24, batch=32, rate=3e-3, warm_up=150)
+        quick = Config(CONVEX, STAND_IN, 0, 400, every=100, width=24, batch=32, rate=3e-3, warm_up=120)
         return [quick]
     main = [Config(m, t, s, n) for s in range(5) for t, n in TASKS.items() for m in (CONVEX, DDPG)]
     found = main + [Config(TD3, t, s, n) for s in range(5) for t, n in TASKS.items()]

@@ -135,7 +135,8 @@ def all_recorded(*, measure: bool = False, device: str = "cpu") -> Records:
     for name in names(book) if measure else ():
         if all(run.config["hardware"] != provenance.hardware(device) for run in recorded(name, book).runs):
             start = time.perf_counter()
-            keep(book, name, list(rows(book, name, full=True)), True, device, time.perf_counter() - start)
+            if measured := list(rows(book, name, full=True)):  # none of a bench for another kind of device
+                keep(book, name, measured, True, device, time.perf_counter() - start)
     parts = [recorded(name, book) for name in names(book)]
     runs = [run for part in parts for run in part.runs]
     return Records("bench-*", runs, [], [name for part in parts for name in part.stale])

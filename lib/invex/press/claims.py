@@ -91,7 +91,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class ChapterData:
-    """The data beside one chapter, in the order in which its artefacts are numbered."""
+    """The data beside one chapter, in the order in which its artefacts are numbered.
+
+    Its card on the front page has its `question` and the figure `cover`, by default its first.
+    """
 
     title: str
     work: str
@@ -99,6 +102,8 @@ class ChapterData:
     claims: dict[str, Claim]
     data: tuple[str, ...] = ()
     experiments: tuple[str, ...] = ()
+    question: str = ""
+    cover: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,11 @@ def _chapter(path: Path, slug: str, number: int, wanted: Mapping[str, Artefact])
             artefacts[name] = replace(artefacts[name], number=f"{number}.{count}")
     claims = _each(path, raw.get("claims", []), lambda entry: _claim(entry, artefacts, work))
     data, experiments = (tuple(raw.get(name, ())) for name in ("data", "experiments"))
-    return ChapterData(raw["title"], work, artefacts, claims, data, experiments)
+    cover = raw.get("cover", "")
+    if cover and cover not in artefacts:
+        raise ClaimsError(f"{path}: {cover}: the cover is not one of the chapter's artefacts")
+    card = raw.get("question", ""), cover
+    return ChapterData(raw["title"], work, artefacts, claims, data, experiments, *card)
 
 
 def _artefact(slug: str, entry: dict[str, str], work: str, wanted: Mapping[str, Artefact]) -> Artefact:

@@ -10,7 +10,7 @@ from invex.press import execute, ledger
 from invex.press.book import Book
 from invex.press.fingerprint import PACKAGES
 
-MARK = re.compile(r"^<!-- insert: (scoreboard|gallery|table|verdicts|status) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- insert: (scoreboard|cards|gallery|table|verdicts|status) -->$", re.MULTILINE)
 
 
 def fill(book: Book, profile: str, page: str) -> str:

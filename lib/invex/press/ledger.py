@@ -1,15 +1,16 @@
 """The ledger: the verdict on every artefact of the sources, from what the chapters measured."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from invex.press import claims
 from invex.press.book import Book
-from invex.press.claims import Artefact, Claim
+from invex.press.claims import Artefact, ChapterData, Claim
 from invex.press.markup import html
 from invex.press.verdict import (
     DIFFERS,
@@ -159,6 +160,20 @@ class Ledger:
 
     entries: list[Entry]
     profile: str
+    chapters: Mapping[str, ChapterData] = field(default_factory=dict)
+
+    @property
+    def cards(self) -> list[dict[str, Any]]:
+        """One a chapter: its address, title and question, and its cover with the finding of its caption."""
+        found = []
+        for slug, data in self.chapters.items():
+            drawn = [entry for entry in self.figures if entry.artefact.chapter == slug]
+            covers = [entry for entry in drawn if entry.artefact.id == data.cover] or drawn
+            if data.work and covers:
+                finding = first_sentence(covers[0].shown["caption"])
+                card = {"slug": slug, "title": data.title, "question": data.question, "finding": finding}
+                found.append(card | {"cover": covers[0]})
+        return found
 
     @property
     def groups(self) -> dict[str, list[Entry]]:
@@ -208,7 +223,7 @@ class Ledger:
         return {"profile": self.profile, **counts, "artefacts": entries}
 
     def html(self, part: str, prefix: str = "") -> str:
-        """Return ``scoreboard``, ``gallery``, ``verdicts`` or ``table``; ``prefix`` leads to the root."""
+        """Return a part of `templates/ledger.html` by name; ``prefix`` leads to the root of the site."""
         return html("ledger", part, self, prefix)
 
 
@@ -229,7 +244,12 @@ def ledger(root: Path, artefacts_dir: Path, profile: str) -> Ledger:
         reduced = str(held.get("reduced", ""))
         checks = [check(c, results.get(c.id), profile, reduced) for c in catalogue.claims_of(name)]
         entries.append(Entry(artefact, checks, held))
-    return Ledger(entries, profile)
+    return Ledger(entries, profile, catalogue.chapters)
+
+
+def first_sentence(text: str) -> str:
+    """Return a caption's first sentence, which says the finding; a full stop within a number ends none."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
 
 
 def check(claim: Claim, result: Mapping[str, Any] | None, profile: str, reduced: str = "") -> Check:

@@ -38,6 +38,8 @@ def bench(
         print_json(measured)
     if failed := sum(row["ours"] is None for row in measured):
         stop(f"{failed} of {len(measured)} rows failed their check", 1)
+    if not measured:
+        stop(f"the bench {name} has no row on this machine; its file says why", 1)
     if record:
         seconds = time.perf_counter() - start
         err.print(str(benches.keep(book, name, measured, full, provenance.resolve("auto"), seconds)))

@@ -1,0 +1,299 @@
+"""What the chapter on densities says in tables and sentences."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from invex.analysis.invertible_layers import PROPERTIES, Facts
+from invex.charts.density_modelling import NAMES
+from invex.data.planar import LIMIT, LOG_DENSITIES, SIDE
+
+THESIS = {"mnist": 1.06, "cifar10": 3.45}
+QUOTED = [
+    ("NICE", 4.36, 4.48),
+    ("MADE", 2.04, 5.67),
+    ("MAF", 1.89, 4.31),
+    ("Real NVP", 1.06, 3.49),
+    ("Glow", 1.05, 3.35),
+    ("FFJORD", 0.99, 3.40),
+    ("i-ResNet, thesis", 1.06, 3.45),
+]
+"""Table 5.1 as printed: bits per dimension on MNIST and CIFAR10."""
+TICKS: dict[str, tuple[bool | None, ...]] = {
+    "NICE": (False, True, True, False, True, None),
+    "Real NVP": (False, True, True, True, True, None),
+    "Glow": (False, True, False, True, True, None),
+    "FFJORD": (True, False, False, True, False, True),
+    "i-ResNet": (True, True, False, True, False, False),
+}
+"""Table 5.2 as printed, in the order of `PROPERTIES`."""
+
+
+def scale(row: Mapping[str, Any]) -> str:
+    """A run in a few words: "6-6 blocks, 32 filters, 6 epochs"."""
+    blocks = (
+        "-".join(str(each) for each in row["blocks"]) if not isinstance(row["blocks"], str) else row["blocks"]
+    )
+    return f"{blocks} blocks × {row['filters']}, {row['epochs']} epochs"
+
+
+def labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the run in words."""
+    if frame.empty:
+        return frame
+    return frame.assign(run=[scale(row) for row in frame.to_dict("records")])
+
+
+def usable(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Runs that did not fail, with their scale in words; of a data set the ones with the least bits first."""
+    if metrics.empty:
+        return metrics
+    return labelled(metrics[metrics["failed"] == ""]).sort_values(
+        ["dataset", "bits"], ascending=[False, True]
+    )
+
+
+def bits(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Table 5.1: the rows of the thesis, then a row for each kind of run of ours, medians over seeds."""
+    rows: list[dict[str, Any]] = [
+        {"model": f"{name} (quoted)", "MNIST": mnist, "CIFAR10": cifar} for name, mnist, cifar in QUOTED
+    ]
+    if not metrics.empty:
+        for (dataset, run), group in metrics.groupby(["dataset", "run"], sort=False):
+            row = {"model": f"i-ResNet here: {run}", NAMES[dataset]: group["bits"].median()}
+            spread = _spread(group)
+            hours = group["training_seconds"].median() / 3600
+            size = group["parameters"].median() / 1e6
+            rows.append(row | {"±": spread, "million parameters": size, "hours": hours, "n": len(group)})
+    return pd.DataFrame(rows)
+
+
+def _spread(group: pd.DataFrame) -> float:
+    """Standard error of the bits: of the test images, the probes and the truncation together."""
+    squares = group["image_error"] ** 2 + group["probe_error"] ** 2 + group["bias"] ** 2
+    return float(np.sqrt(squares.median()))
+
+
+def ticks(facts: Mapping[str, Facts]) -> pd.DataFrame:
+    """Table 5.2: a row a property; our ticks, the thesis's beside them where they differ; FFJORD quoted."""
+    marks = {True: "✓", False: "✗", None: "–"}
+    rows = []
+    for place, name in enumerate(PROPERTIES):
+        row = {"property": name}
+        for method, printed in TICKS.items():
+            theirs = marks[printed[place]]
+            if method not in facts:
+                row[f"{method} (quoted)"] = theirs
+                continue
+            ours = marks[facts[method].ticks[name]]
+            row[method] = ours if ours == theirs else f"{ours} (thesis {theirs})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def agree(method: str, facts: Facts) -> bool:
+    """Whether all ticks of a method are the thesis's."""
+    return tuple(facts.ticks[name] for name in PROPERTIES) == TICKS[method]
+
+
+def planar(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Divergence of each method on each planar set, median and extremes over seeds, in nats."""
+    if metrics.empty:
+        return metrics
+    groups = metrics[metrics["failed"] == ""].groupby(["dataset", "method"], sort=False)
+    found = groups["divergence"].agg(["median", "min", "max"])
+    return found.assign(
+        parameters=groups["parameters"].median(), seconds=groups["seconds"].median(), n=groups.size()
+    ).reset_index()
+
+
+def planar_in_words(table: pd.DataFrame) -> str:
+    """Which method is closer to the truth, on which sets."""
+    wide = table.pivot(index="dataset", columns="method", values="median")
+    if not {"i-ResNet", "Glow"} <= set(wide.columns):
+        return "One of the two methods is not recorded yet."
+    closer = wide[wide["i-ResNet"] < wide["Glow"]].index.tolist()
+    if len(closer) == len(wide):
+        return "After equally many updates the i-ResNet is closer to the truth than Glow on every set."
+    if not closer:
+        return "After equally many updates Glow is closer to the truth than the i-ResNet on every set."
+    others = [name for name in wide.index if name not in closer]
+    return (
+        f"After equally many updates the i-ResNet is closer to the truth on {' and '.join(closer)}, "
+        f"Glow on {' and '.join(others)}."
+    )
+
+
+def bits_in_words(metrics: pd.DataFrame) -> str:
+    """The best run on each data set beside the thesis's number, in a sentence each."""
+    parts = []
+    for dataset, printed in THESIS.items():
+        rows = metrics[metrics["dataset"] == dataset] if not metrics.empty else metrics
+        if len(rows):
+            best = rows.iloc[0]
+            here = f"{best['bits']:.3f} bits per dimension after {best['run']}"
+            parts.append(f"{NAMES[dataset]}: {here}, thesis {printed:.2f}")
+    return "; ".join(parts) + "." if parts else "No density of images is recorded yet."
+
+
+def estimator_in_words(series: pd.DataFrame, terms: int) -> str:
+    """What bias and deviation are at some number of terms."""
+    row = series[series["terms"] == terms].iloc[0]
+    times = row["deviation"] / max(abs(row["bias"]), 1e-12)
+    bias = f"After {terms} terms the bias is {_power(abs(row['bias']))} bits per dimension"
+    deviation = f"the deviation of one probe {row['deviation']:.2g}, {_times(times)} as much"
+    return f"{bias} and {deviation}; Theorem 5.8 allows {row['bound']:.2g}."
+
+
+def _power(value: float) -> str:
+    return f"{value:.1g}" if value >= 1e-4 else f"below 10^{math.ceil(math.log10(max(value, 1e-9)))}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.0f} times" if value < 1000 else f"more than {10 ** int(math.log10(value)):,} times"
+
+
+def probe_kinds(probes: pd.DataFrame) -> pd.DataFrame:
+    """Kinds of probes with variance times number, relative to Rademacher; and time."""
+    if probes.empty:
+        return probes
+    found = (
+        probes.groupby(["probe", "number"], sort=False)[["deviation", "milliseconds"]].mean().reset_index()
+    )
+    found = found.assign(kind=found["probe"].str.partition(",")[0])
+    work = found["deviation"] ** 2 * found["number"]
+    base = work[found["probe"] == "Rademacher"].iloc[0]
+    return found.assign(variance=work / base)
+
+
+def best_table(records: Any, name: str) -> pd.DataFrame:
+    """A table of the run with the least bits of each data set, the first set first.
+
+    Of the configuration only dataset and `trained_with`, the terms in training, stand beside it.
+    """
+    best: dict[str, Any] = {}
+    for run in records.runs:
+        dataset = run.config["dataset"]
+        there = run.failed is None and name in run.tables
+        if there and (dataset not in best or run.metrics["bits"] < best[dataset].metrics["bits"]):
+            best[dataset] = run
+    parts = [
+        pd.DataFrame(best[dataset].tables[name]).assign(
+            dataset=dataset, trained_with=best[dataset].config["terms"]
+        )
+        for dataset in NAMES
+        if dataset in best
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def first_in_words(series: pd.DataFrame, terms: int) -> str:
+    """`estimator_in_words` of the first data set."""
+    if series.empty:
+        return "The estimator's bias and deviation are not recorded yet."
+    return estimator_in_words(series[series["dataset"] == series["dataset"].iloc[0]], terms)
+
+
+def series_facts(series: pd.DataFrame) -> dict[str, Any]:
+    """Whether the bias falls and keeps its bound on each data set, and how the deviation moves."""
+    groups = [rows.set_index("terms") for _, rows in series.groupby("dataset")]
+    falls = [abs(rows["bias"][10]) < abs(rows["bias"][1]) for rows in groups]
+    below = [bool((rows["largest_bias"] <= rows["bound"] + 1e-6).all()) for rows in groups]
+    ratios = [rows["deviation"][20] / rows["deviation"][5] for rows in groups]
+    return {"below": all(falls) and all(below), "ratio": float(np.median(ratios)), "n": len(groups)}
+
+
+def estimator_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The first data set's estimators under the names of the page."""
+    if table.empty:
+        return table
+    first = table[table["dataset"] == table["dataset"].iloc[0]]
+    bias = [f"{b:.1e} ± {e:.0e}" for b, e in zip(first["bias"], first["bias_error"], strict=True)]
+    columns = {"estimator": first["estimator"], "bias": bias, "deviation": first["deviation"]}
+    return pd.DataFrame(columns | {"mean terms": first["terms"]})
+
+
+def probe_rows(kinds: pd.DataFrame) -> pd.DataFrame:
+    """Kinds of probes under the names of the page."""
+    if kinds.empty:
+        return kinds
+    columns = {"kind": kinds["kind"], "probes": kinds["number"], "deviation": kinds["deviation"]}
+    return pd.DataFrame(columns | {"variance × probes": kinds["variance"]})
+
+
+def planar_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The divergences under the names of the page."""
+    if table.empty:
+        return table
+    names = {"dataset": "set", "median": "divergence", "min": "low", "max": "high"}
+    found = table.assign(parameters=table["parameters"] / 1e3).rename(
+        columns=names | {"parameters": "thousand parameters"}
+    )
+    return found if (found["n"] > 1).any() else found.drop(columns=["low", "high"])
+
+
+def closer(table: pd.DataFrame) -> dict[str, Any]:
+    """Whether the i-ResNet is at least as close as Glow on every set where both are recorded."""
+    wide = table.pivot(index="dataset", columns="method", values="median").dropna()
+    if wide.empty or not {"i-ResNet", "Glow"} <= set(wide.columns):
+        return {}
+    return {"closer": bool((wide["i-ResNet"] <= wide["Glow"]).all()), "n": int(table["n"].min())}
+
+
+def within_limits(metrics: pd.DataFrame) -> list[bool]:
+    """Lemma 5.5 for each trained planar flow."""
+    if metrics.empty or "limit_low" not in metrics:
+        return []
+    rows = metrics.dropna(subset=["limit_low"])
+    low, high = rows["limit_low"] <= rows["log_det_low"], rows["log_det_high"] <= rows["limit_high"]
+    return [bool(each) for each in low & high]
+
+
+def largest(runs: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """All seeds of the kind of run with the least bits on a data set."""
+    rows = runs[runs["dataset"] == dataset] if not runs.empty else runs
+    return rows[rows["run"] == rows["run"].iloc[0]] if len(rows) else rows
+
+
+def interval(rows: pd.DataFrame) -> tuple[float, float]:
+    """Two standard errors around the bits, or the extremes over seeds, whichever is wider."""
+    half = 2 * _spread(rows)
+    middle = rows["bits"].median()
+    return min(middle - half, rows["bits"].min()), max(middle + half, rows["bits"].max())
+
+
+def sheets(records: Any) -> tuple[dict[str, Any], str]:
+    """Samples and originals of the run with the least bits, and what it is."""
+    runs = [run for run in records.runs if run.failed is None and len(run.tensors().get("samples", ()))]
+    if not runs:
+        return {}, "No run with samples is recorded."
+    best = min(runs, key=lambda run: run.metrics["bits"])
+    tensors = best.tensors()
+    name, bits = NAMES[best.config["dataset"]], best.metrics["bits"]
+    words = f"{name}, {scale(best.config)}, {bits:.3f} bits per dimension."
+    return {"samples": tensors["samples"], "held out": tensors["originals"]}, words
+
+
+def planar_pictures(records: Any) -> tuple[dict[tuple[str, str], Any], dict[str, np.ndarray]]:
+    """Density and samples of the first seed of each set and method, and the true density of each set."""
+    pictures: dict[tuple[str, str], Any] = {}
+    for run in sorted(records.runs, key=lambda run: run.config["seed"]):
+        key = run.config["dataset"], run.config["method"]
+        if run.failed is None and key not in pictures:
+            tensors = run.tensors()
+            pictures[key] = np.exp(tensors["log_density"].float().numpy()), tensors["samples"].float().numpy()
+    methods = {method for _, method in pictures}
+    whole = {name for name, _ in pictures if all((name, method) in pictures for method in methods)}
+    pictures = {key: value for key, value in pictures.items() if key[0] in whole}
+    return pictures, {name: truth(name) for name, _ in pictures}
+
+
+def truth(name: str) -> np.ndarray:
+    """The true density of a planar set on the grid of the records."""
+    axis = torch.linspace(-LIMIT, LIMIT, SIDE, dtype=torch.float64)
+    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).view(-1, 2)
+    return LOG_DENSITIES[name](grid).exp().view(SIDE, SIDE).numpy()
