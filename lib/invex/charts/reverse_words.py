@@ -149,8 +149,9 @@ def tight_in_words(table: pd.DataFrame) -> str:
             f"The adversary's bound is tight: it finds {adversary:.2f} nats, a fresh classifier {fresh:.2f}."
         )
     return (
-        f"The bound that training pushes down is not tight. Its adversary ends at {adversary:.2f} nats, and a "
-        f"fresh classifier finds {fresh:.2f} in the same nuisances: the network has learnt to fool its adversary "
+        f"The bound that training pushes down is not tight. Its adversary ends at {adversary:.2f} nats, "
+        f"and a fresh classifier finds {fresh:.2f} in the same nuisances: the network has learnt to fool "
+        "its adversary "
         "rather than to take the class away."
     )
 
