@@ -192,6 +192,7 @@ def votes(frame: pd.DataFrame) -> Figure:
         axes.set(
             title=NAMES[loss], xlabel="share of the way to the reference's nuisances", ylim=(-0.02, 1.05)
         )
-        axes.legend(loc="center left")
+        if len(rows):
+            axes.legend(loc="center left")
     panels[0].set_ylabel("share of pictures of the class")
     return figure
