@@ -47,7 +47,15 @@ def test_planar_sentence_follows_the_numbers():
 
 
 def image_run(dataset="mnist", bits=1.4, seed=0, epochs=6):
-    config = {"dataset": dataset, "seed": seed, "epochs": epochs, "blocks": [6, 6], "filters": 32, "terms": 5}
+    config = {
+        "dataset": dataset,
+        "seed": seed,
+        "epochs": epochs,
+        "blocks": [6, 6],
+        "filters": 32,
+        "terms": 5,
+        "margin": 1e-6,
+    }
     series = {"terms": list(range(1, 26)), "bias": 0.1 ** np.arange(1, 26.0), "deviation": [0.01] * 25}
     series |= {"largest_bias": series["bias"], "bound": [1.0] * 25}
     probes = {"probe": ["Rademacher", "coloured, 16"], "number": [4, 16], "deviation": [0.02, 0.006]}

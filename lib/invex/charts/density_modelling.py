@@ -9,6 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from invex.analysis import contractions
@@ -61,7 +62,8 @@ def divergences(grid: pd.DataFrame) -> Figure:
     colours = {"data": INK, "forward": BLUE, "reverse": VERMILION}
     for ax, (name, title) in zip(axes, titles.items(), strict=True):
         ax.grid(False)
-        ax.contourf(shape("x"), shape("y"), shape(name), 12, cmap=_shades(colours[name]))
+        levels = np.linspace(0.04, 1, 12) * shape(name).max()  # nothing where the density is next to nothing
+        ax.contourf(shape("x"), shape("y"), shape(name), levels, cmap=_shades(colours[name]))
         if name != "data":
             ax.contour(shape("x"), shape("y"), shape("data"), 4, colors=MUTED, linewidths=0.9)
         ax.set(
@@ -212,25 +214,15 @@ def curves(curve: pd.DataFrame, final: pd.DataFrame, paper: Mapping[str, float])
         for colour, (run, rows) in zip(
             (BLUE, TEAL, PURPLE, OCHRE, VERMILION) * 4, chosen.groupby("run", sort=False), strict=False
         ):
-            ax.plot(rows["epoch"], rows["bits"], color=colour, linewidth=1.0, alpha=0.6)
+            ax.plot(rows["epoch"], rows["bits"], ".-", color=colour, linewidth=1.0, markersize=3, alpha=0.6)
             ax.plot(rows["epoch"], rows["held_out"], color=colour, label=str(run))
             end = final[(final["dataset"] == name) & (final["run"] == run)]
             ax.plot(end["epoch"], end["bits"], "o", color=colour, markeredgecolor=GROUND)
         if name in paper:
             paper_line(ax, paper[name], label=f"thesis, {paper[name]:.2f}")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="epoch", ylabel="bits per dimension", title=NAMES.get(name, name))
         label_ends(ax)
-    return figure
-
-
-def probe_costs(probes: pd.DataFrame) -> Figure:
-    """Deviation against the number of probes, by kind; a line of slope -1/2 is what independent ones give."""
-    figure, (ax,) = panels(1, height=2.9)
-    for kind, rows in probes.groupby("kind", sort=False):
-        colour = {"coloured": BLUE, "Rademacher": VERMILION}.get(str(kind), MUTED)
-        ax.loglog(rows["number"], rows["deviation"], "o-", color=colour, label=str(kind))
-    ax.set(xlabel="probes", ylabel="deviation, bits per dimension")
-    label_ends(ax)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,11 @@ TICKS: dict[str, tuple[bool | None, ...]] = {
 
 
 def scale(row: Mapping[str, Any]) -> str:
-    """A run in a few words: "6-6 blocks, 32 filters, 6 epochs"."""
-    blocks = (
-        "-".join(str(each) for each in row["blocks"]) if not isinstance(row["blocks"], str) else row["blocks"]
-    )
-    return f"{blocks} blocks × {row['filters']}, {row['epochs']} epochs"
+    """A run in a few words: "6-6 blocks × 32, 6 epochs"."""
+    blocks = row["blocks"].split(", ") if isinstance(row["blocks"], str) else map(str, row["blocks"])
+    grey = "" if row["margin"] else ", no logit"
+    epochs = "1 epoch" if row["epochs"] == 1 else f"{row['epochs']} epochs"
+    return f"{'-'.join(blocks)} blocks × {row['filters']}, {epochs}{grey}"
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
@@ -59,17 +60,17 @@ def usable(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def bits(metrics: pd.DataFrame) -> pd.DataFrame:
     """Table 5.1: the rows of the thesis, then a row for each kind of run of ours, medians over seeds."""
-    rows: list[dict[str, Any]] = [
-        {"model": f"{name} (quoted)", "MNIST": mnist, "CIFAR10": cifar} for name, mnist, cifar in QUOTED
+    rows = [
+        {"model": f"{name} (quoted)", "MNIST": f"{mnist:.2f}", "CIFAR10": f"{cifar:.2f}"}
+        for name, mnist, cifar in QUOTED
     ]
     if not metrics.empty:
         for (dataset, run), group in metrics.groupby(["dataset", "run"], sort=False):
-            row = {"model": f"i-ResNet here: {run}", NAMES[dataset]: group["bits"].median()}
-            spread = _spread(group)
-            hours = group["training_seconds"].median() / 3600
-            size = group["parameters"].median() / 1e6
-            rows.append(row | {"±": spread, "million parameters": size, "hours": hours, "n": len(group)})
-    return pd.DataFrame(rows)
+            hours, size = group["training_seconds"].median() / 3600, group["parameters"].median() / 1e6
+            took = f"{size:.2g} million parameters, {hours:.1f} h of training, n = {len(group)}"
+            found = f"{group['bits'].median():.3f} ± {_spread(group):.3f}"
+            rows.append({"model": f"i-ResNet here: {run}", NAMES[dataset]: found, "ours took": took})
+    return pd.DataFrame(rows).fillna("")
 
 
 def _spread(group: pd.DataFrame) -> float:
@@ -150,7 +151,10 @@ def estimator_in_words(series: pd.DataFrame, terms: int) -> str:
 
 
 def _power(value: float) -> str:
-    return f"{value:.1g}" if value >= 1e-4 else f"below 10^{math.ceil(math.log10(max(value, 1e-9)))}"
+    if value >= 1e-4:
+        return f"{value:.1g}"
+    power = math.ceil(math.log10(max(value, 1e-9)))
+    return "below 10" + "".join("⁻" if each == "-" else "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(each)] for each in str(power))
 
 
 def _times(value: float) -> str:
@@ -307,3 +311,30 @@ def truth(name: str) -> np.ndarray:
     axis = torch.linspace(-LIMIT, LIMIT, SIDE, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).view(-1, 2)
     return LOG_DENSITIES[name](grid).exp().view(SIDE, SIDE).numpy()
+
+
+def longest(records: Any) -> Any:
+    """Of each planar set the runs of the most updates that both methods have, else of the most there are."""
+    chosen = []
+    for dataset in dict.fromkeys(run.config["dataset"] for run in records.runs):
+        runs = [run for run in records.runs if run.config["dataset"] == dataset and run.failed is None]
+        steps: dict[int, set[str]] = {}
+        for run in runs:
+            steps.setdefault(run.config["steps"], set()).add(run.config["method"])
+        if steps:
+            most = max(steps, key=lambda count: (len(steps[count]), count))
+            chosen += [run for run in runs if run.config["steps"] == most]
+    return replace(records, runs=chosen)
+
+
+def logit_in_words(runs: pd.DataFrame) -> str:
+    """What the logit of the grey values does, where a run with and one without it are recorded."""
+    if not runs.empty:
+        same = [name for name in ("dataset", "seed", "epochs", "filters", "blocks") if name in runs]
+        for _, group in runs.groupby(same, sort=False):
+            means = group.groupby(group["margin"] > 0)["bits"].mean()
+            if len(means) == 2:
+                name, run = NAMES[group["dataset"].iloc[0]], scale(dict(group.iloc[0]) | {"margin": 1})
+                reached = f"{means[True]:.2f} with it and {means[False]:.2f} without"
+                return f"On {name} ({run}) the same network reaches {reached}."
+    return "A run without it is not recorded yet."

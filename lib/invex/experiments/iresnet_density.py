@@ -112,6 +112,7 @@ def configs(profile: str) -> list[Config]:
     long, short = replace(MNIST, epochs=36), replace(MNIST, epochs=1, evaluated=200, passes=3)
     return [
         short,
+        replace(short, margin=0.0),
         MNIST,
         CIFAR10,
         MNIST_WIDE,
