@@ -9,7 +9,9 @@ import torch
 from invex.analysis import contractions, divergences, invertible_layers
 from invex.charts import density_modelling as charts
 from invex.charts import density_modelling_tables as tables
+from invex.charts import density_modelling_words as words
 from invex.charts import style
+from invex.press.records_view import Records
 
 
 @pytest.fixture(params=[style.NARROW, style.WIDTH], ids=["phone", "page"], autouse=True)
@@ -40,9 +42,9 @@ def test_planar_sentence_follows_the_numbers():
     frame = pd.DataFrame(rows, columns=["dataset", "method", "divergence"])
     frame = frame.assign(failed="", parameters=1e5, seconds=2.0)
     table = tables.planar(frame)
-    assert "i-ResNet is closer to the truth on a, Glow on b" in tables.planar_in_words(table)
+    assert "i-ResNet is closer to the truth on a, Glow on b" in words.planar_in_words(table)
     assert tables.closer(table) == {"closer": False, "n": 1}
-    assert "on every set" in tables.planar_in_words(tables.planar(frame[:2]))
+    assert "on every set" in words.planar_in_words(tables.planar(frame[:2]))
     assert tables.closer(tables.planar(frame[:1])) == {}
 
 
@@ -80,7 +82,8 @@ def image_run(dataset="mnist", bits=1.4, seed=0, epochs=6):
 
 
 def frame_of(runs):
-    return pd.DataFrame([run.config | run.metrics | {"failed": ""} for run in runs])
+    rows = [run.config | run.metrics | {"blocks": "6, 6", "failed": ""} for run in runs]
+    return pd.DataFrame(rows)
 
 
 def test_tables_take_the_run_with_the_least_bits_of_each_data_set():
@@ -91,15 +94,15 @@ def test_tables_take_the_run_with_the_least_bits_of_each_data_set():
     assert tables.series_facts(series) == {"below": True, "ratio": 1.0, "n": 2}
     charts.estimator(series)
     known = tables.usable(frame_of(runs))
-    assert "1.400 bits per dimension after 6-6 blocks × 32, 36 epochs" in tables.bits_in_words(known)
+    assert "1.400 bits per dimension after 6-6 blocks × 32, 36 epochs" in words.bits_in_words(known)
     assert len(tables.bits(known)) == len(tables.QUOTED) + 3
     low, high = tables.interval(tables.largest(known, "mnist"))
     assert low < 1.4 < high
     kinds = tables.probe_kinds(tables.best_table(SimpleNamespace(runs=runs), "probes"))
     assert kinds["variance"].tolist() == pytest.approx([1, 0.36])
     assert len(tables.probe_rows(kinds)) == 2
-    sheets, words = tables.sheets(SimpleNamespace(runs=runs[:2]))
-    assert "36 epochs" in words
+    sheets, which = tables.sheets(SimpleNamespace(runs=runs[:2]))
+    assert "36 epochs" in which
     charts.samples(sheets)
 
 
@@ -107,8 +110,8 @@ def test_nothing_recorded_is_said():
     empty = pd.DataFrame()
     none = SimpleNamespace(runs=[])
     assert tables.best_table(none, "series").empty
-    assert "not recorded" in tables.first_in_words(empty, 10)
-    assert "No density" in tables.bits_in_words(tables.usable(empty))
+    assert "not recorded" in words.first_in_words(empty, 10)
+    assert "No density" in words.bits_in_words(tables.usable(empty))
     assert len(tables.bits(empty)) == len(tables.QUOTED)
     assert tables.within_limits(empty) == []
     assert tables.sheets(none)[0] == {}
@@ -146,7 +149,41 @@ def test_ticks_show_the_thesiss_where_it_is_another():
     assert not tables.agree("Glow", facts["Glow"])
 
 
-def test_interactive_data_are_plain_numbers():
+def test_sentences_follow_the_numbers():
+    run = image_run()
+    series = tables.best_table(SimpleNamespace(runs=[run]), "series")
+    assert "too small to matter" in words.training_in_words(series)
+    worse = series.assign(bias=0.02)
+    assert "overstates the log-determinant by 0.020" in words.training_in_words(worse)
+    assert "understates" in words.training_in_words(worse.assign(bias=-0.02))
+    rows = {
+        "estimator": ["10 terms", "2 + geometric"],
+        "deviation": [0.03, 0.06],
+        "terms": [10, 4],
+        "dataset": "mnist",
+    }
+    assert "2.0 times the deviation" in words.unbiased_in_words(pd.DataFrame(rows))
+    assert "no more noise" in words.unbiased_in_words(pd.DataFrame(rows | {"deviation": [0.03, 0.03]}))
+    kinds = pd.DataFrame({"probe": ["coloured, 16", "orthogonal"], "variance": [0.4, 1.0]})
+    assert "0.40 times Rademacher" in words.probes_in_words(kinds)
+    assert "do not pay" in words.probes_in_words(kinds.assign(variance=1.2))
+    runs = [image_run(bits=1.5), image_run(bits=4.0)]
+    runs[1].config["margin"] = 0.0
+    assert "1.50 with it and 4.00 without" in words.logit_in_words(tables.usable(frame_of(runs)))
+    assert "not recorded" in words.logit_in_words(tables.usable(frame_of(runs[:1])))
+
+
+def test_longest_runs_that_both_methods_have_are_drawn():
+    runs = [planar_run("a", method) for method in ("i-ResNet", "Glow", "i-ResNet")]
+    for run, steps in zip(runs, (1500, 1500, 5000), strict=True):
+        run.config["steps"] = steps
+    kept = tables.longest(Records("density_2d", runs, [])).runs
+    assert [run.config["steps"] for run in kept] == [1500, 1500]
+    assert len(tables.longest(Records("density_2d", runs[2:], [])).runs) == 1
+
+
+def test_interactive_data_are_plain_numbers_and_have_a_still_picture():
     data = charts.interactive_data((0.5, 0.9))
+    charts.explorer(data, 0.9)
     assert len(data["bias"]) == len(data["constants"]) == 2
     assert len(data["bias"][0]) == len(data["terms"])

@@ -226,6 +226,28 @@ def curves(curve: pd.DataFrame, final: pd.DataFrame, paper: Mapping[str, float])
     return figure
 
 
+def explorer_frame(data: Mapping[str, Any]) -> pd.DataFrame:
+    """The grid of `interactive_data` as rows: constant, terms, bias, deviation, bound, inverse."""
+    parts = []
+    for place, constant in enumerate(data["constants"]):
+        columns = {name: data[name][place] for name in ("bias", "deviation", "bound", "inverse")}
+        parts.append(pd.DataFrame({"constant": constant, "terms": data["terms"], **columns}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def explorer(data: Mapping[str, Any], constant: float) -> Figure:
+    """The still picture of the interactive one: its four lines for one Lipschitz constant."""
+    figure, (ax,) = panels(1, height=3.0)
+    rows = explorer_frame(data).query("constant == @constant")
+    ax.semilogy(rows["terms"], rows["bound"], color=MUTED, linestyle=DASHED, label="bound")
+    ax.semilogy(rows["terms"], rows["deviation"], color=VERMILION, label="deviation")
+    ax.semilogy(rows["terms"], rows["bias"], color=BLUE, label="|bias|")
+    ax.semilogy(rows["terms"], rows["inverse"], color=INK, linestyle=":", label="inverse")
+    ax.set(xlabel="terms of the series; iterations of the inverse", ylabel="bits per dimension; distance")
+    label_ends(ax)
+    return figure
+
+
 def interactive_data(
     constants: Sequence[float] = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97),
 ) -> dict[str, Any]:

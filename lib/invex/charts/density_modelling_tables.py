@@ -1,6 +1,5 @@
-"""What the chapter on densities says in tables and sentences."""
+"""The tables of the chapter on densities, and which runs of several it draws."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -112,55 +111,6 @@ def planar(metrics: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def planar_in_words(table: pd.DataFrame) -> str:
-    """Which method is closer to the truth, on which sets."""
-    wide = table.pivot(index="dataset", columns="method", values="median")
-    if not {"i-ResNet", "Glow"} <= set(wide.columns):
-        return "One of the two methods is not recorded yet."
-    closer = wide[wide["i-ResNet"] < wide["Glow"]].index.tolist()
-    if len(closer) == len(wide):
-        return "After equally many updates the i-ResNet is closer to the truth than Glow on every set."
-    if not closer:
-        return "After equally many updates Glow is closer to the truth than the i-ResNet on every set."
-    others = [name for name in wide.index if name not in closer]
-    return (
-        f"After equally many updates the i-ResNet is closer to the truth on {' and '.join(closer)}, "
-        f"Glow on {' and '.join(others)}."
-    )
-
-
-def bits_in_words(metrics: pd.DataFrame) -> str:
-    """The best run on each data set beside the thesis's number, in a sentence each."""
-    parts = []
-    for dataset, printed in THESIS.items():
-        rows = metrics[metrics["dataset"] == dataset] if not metrics.empty else metrics
-        if len(rows):
-            best = rows.iloc[0]
-            here = f"{best['bits']:.3f} bits per dimension after {best['run']}"
-            parts.append(f"{NAMES[dataset]}: {here}, thesis {printed:.2f}")
-    return "; ".join(parts) + "." if parts else "No density of images is recorded yet."
-
-
-def estimator_in_words(series: pd.DataFrame, terms: int) -> str:
-    """What bias and deviation are at some number of terms."""
-    row = series[series["terms"] == terms].iloc[0]
-    times = row["deviation"] / max(abs(row["bias"]), 1e-12)
-    bias = f"After {terms} terms the bias is {_power(abs(row['bias']))} bits per dimension"
-    deviation = f"the deviation of one probe {row['deviation']:.2g}, {_times(times)} as much"
-    return f"{bias} and {deviation}; Theorem 5.8 allows {row['bound']:.2g}."
-
-
-def _power(value: float) -> str:
-    if value >= 1e-4:
-        return f"{value:.1g}"
-    power = math.ceil(math.log10(max(value, 1e-9)))
-    return "below 10" + "".join("⁻" if each == "-" else "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(each)] for each in str(power))
-
-
-def _times(value: float) -> str:
-    return f"{value:.0f} times" if value < 1000 else f"more than {10 ** int(math.log10(value)):,} times"
-
-
 def probe_kinds(probes: pd.DataFrame) -> pd.DataFrame:
     """Kinds of probes with variance times number, relative to Rademacher; and time."""
     if probes.empty:
@@ -193,13 +143,6 @@ def best_table(records: Any, name: str) -> pd.DataFrame:
         if dataset in best
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def first_in_words(series: pd.DataFrame, terms: int) -> str:
-    """`estimator_in_words` of the first data set."""
-    if series.empty:
-        return "The estimator's bias and deviation are not recorded yet."
-    return estimator_in_words(series[series["dataset"] == series["dataset"].iloc[0]], terms)
 
 
 def series_facts(series: pd.DataFrame) -> dict[str, Any]:
@@ -325,16 +268,3 @@ def longest(records: Any) -> Any:
             most = max(steps, key=lambda count: (len(steps[count]), count))
             chosen += [run for run in runs if run.config["steps"] == most]
     return replace(records, runs=chosen)
-
-
-def logit_in_words(runs: pd.DataFrame) -> str:
-    """What the logit of the grey values does, where a run with and one without it are recorded."""
-    if not runs.empty:
-        same = [name for name in ("dataset", "seed", "epochs", "filters", "blocks") if name in runs]
-        for _, group in runs.groupby(same, sort=False):
-            means = group.groupby(group["margin"] > 0)["bits"].mean()
-            if len(means) == 2:
-                name, run = NAMES[group["dataset"].iloc[0]], scale(dict(group.iloc[0]) | {"margin": 1})
-                reached = f"{means[True]:.2f} with it and {means[False]:.2f} without"
-                return f"On {name} ({run}) the same network reaches {reached}."
-    return "A run without it is not recorded yet."

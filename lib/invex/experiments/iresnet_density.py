@@ -129,7 +129,7 @@ def reduced(config: Config) -> str:
     parts = ["-".join(map(str, config.blocks)) + " blocks" if config.blocks != whole.blocks else ""]
     if config.filters != whole.filters:
         parts.append(f"{config.filters} filters of {whole.filters}")
-    parts.append(f"{config.epochs} epochs of {whole.epochs}")
+    parts.append(f"{config.epochs} {'epoch' if config.epochs == 1 else 'epochs'} of {whole.epochs}")
     return ", ".join(filter(None, parts))
 
 
