@@ -99,4 +99,4 @@ if __name__ == "__main__":
     with rdBase.BlockLogs():
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(("smiles", "gap", "graph"))
-        writer.writerows(rows(int((sys.argv[1:] or ["3000"])[0])))
+        writer.writerows(rows(int((sys.argv[1:] or ["2700"])[0])))

@@ -85,7 +85,7 @@ def test_a_value_for_no_row_is_refused(tmp_path):
 
 def test_the_enumerated_molecules_are_distinct_and_have_gaps():
     found = load("enumerated")
-    assert len(set(found.smiles)) == len(found.smiles) == 3000
+    assert len(set(found.smiles)) == len(found.smiles) == 2700
     assert found.known.all()
     assert 5 < found.values.min() < found.values.max() < 400
 

@@ -11,7 +11,8 @@ from invex.data.sources import SOURCES, describe, script
 
 ROOT = Path(__file__).parents[2]
 REAL = Path(os.environ.get("INVEX_TEST_DATA") or ROOT.parent / "shared" / "data")
-SCRIPTS = sorted((ROOT / "data_scripts").glob("*.py"))
+EVERY = sorted((ROOT / "data_scripts").glob("*.py"))
+SCRIPTS = [path for path in EVERY if path.stem in SOURCES]  # sets of images: three steps each
 
 
 def imported(path):
@@ -23,6 +24,13 @@ def imported(path):
 
 def test_there_is_one_script_for_every_set_that_is_fetched():
     assert [path.stem for path in SCRIPTS] == sorted(SOURCES)
+
+
+def test_every_other_script_has_a_row_in_the_readme():
+    text = (ROOT / "data_scripts" / "README.md").read_text("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    for path in EVERY:
+        assert path in SCRIPTS or any(f"`{path.name}`" in row for row in rows), path.name
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

@@ -97,7 +97,9 @@ def layers(seed: int = 0) -> dict[str, tuple[nn.Module, nn.Module]]:
 
 def _network(inputs: int, outputs: int) -> nn.Sequential:
     network = dense_network(inputs, (32, 32), outputs)
-    nn.init.normal_(network[-1].weight, std=0.2)  # it starts at zero, as an identity
+    last = network[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.normal_(last.weight, std=0.2)  # it starts at zero, as an identity
     return network
 
 
@@ -105,6 +107,8 @@ def examine(layer: nn.Module, part: nn.Module, seed: int = 0, points: int = 60) 
     """Measure a layer; `part` is its piece with the network, whose calls and Jacobian are looked at."""
     x = torch.randn(points, DIMENSION, generator=Generator().manual_seed(seed), dtype=torch.float64)
     network = part.branch if isinstance(part, InvertibleBlock) else part.network
+    assert isinstance(network, nn.Module)
+    assert callable(layer.inverse)
     network(x if isinstance(part, InvertibleBlock) else x[:, : DIMENSION // 2])  # norms are computed once
     J = _jacobian(lambda one: forward_and_log_det(part, one, Exact())[0], x)
     whole = _jacobian(lambda one: forward_and_log_det(layer, one, Exact())[0], x)

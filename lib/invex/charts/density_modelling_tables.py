@@ -286,10 +286,20 @@ def planar_pictures(records: Any) -> tuple[dict[tuple[str, str], Any], dict[str,
         if run.failed is None and key not in pictures:
             tensors = run.tensors()
             pictures[key] = np.exp(tensors["log_density"].float().numpy()), tensors["samples"].float().numpy()
-    methods = {method for _, method in pictures}
-    whole = {name for name, _ in pictures if all((name, method) in pictures for method in methods)}
-    pictures = {key: value for key, value in pictures.items() if key[0] in whole}
-    return pictures, {name: truth(name) for name, _ in pictures}
+    shown = _shown(list(pictures))
+    return {key: pictures[key] for key in shown}, {name: truth(name) for name, _ in shown}
+
+
+METHODS = ("i-ResNet", "Glow")  # in the page's order
+
+
+def _shown(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The sets that have all methods, method by method in the page's order; else those with the first one."""
+    sets = list(dict.fromkeys(name for name, _ in found))
+    whole = [name for name in sets if all((name, method) in found for method in METHODS)]
+    if whole:
+        return [(name, method) for name in whole for method in METHODS]
+    return [key for key in found if key[1] == found[0][1]]
 
 
 def truth(name: str) -> np.ndarray:

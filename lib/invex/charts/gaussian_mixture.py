@@ -1,6 +1,7 @@
 """The figures of the chapter on two minima: latent spaces side by side, and a failed fit as a detector."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,7 @@ def area(rows: pd.DataFrame, statistic: str = "excess", resamples: int = 500) ->
     """Area under the curve of all data sets, with its bootstrap interval over them."""
     generator = np.random.default_rng(0)
     values, positive = rows[statistic].to_numpy(), rows["positive"].to_numpy()
-    found = []
+    found: list[Any] = []
     while len(found) < resamples:
         drawn = generator.integers(len(rows), size=len(rows))
         if 0 < positive[drawn].sum() < len(rows):

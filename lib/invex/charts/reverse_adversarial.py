@@ -97,8 +97,8 @@ def metamer_rows(
             panel.imshow(image.numpy(), cmap="gray", vmin=0, vmax=255)
         axes[0].set_ylabel(name, rotation=0, ha="right", va="center")
     for panel, bars, dots in zip(grid[-1], logits, of_metamers, strict=False):
-        panel.bar(range(len(bars)), bars, color=BLUE, width=0.7)
-        panel.plot(range(len(dots)), dots, "o", color=VERMILION, markersize=2.5)
+        panel.bar(range(len(bars)), bars.tolist(), color=BLUE, width=0.7)
+        panel.plot(range(len(dots)), dots.tolist(), "o", color=VERMILION, markersize=2.5)
     grid[-1][0].set_ylabel("logits", rotation=0, ha="right", va="center")
     _bare(figure, grid)
     return figure
@@ -168,7 +168,6 @@ def interpolations(blocks: Sequence[tuple[str, Tensor, Tensor]], columns: int = 
             for row, step in enumerate(chosen):
                 part[row, column].imshow(path[column, step].numpy(), cmap="gray", vmin=0, vmax=255)
             part[-1, column].imshow(targets[column].numpy(), cmap="gray", vmin=0, vmax=255)
-        part[0, 0].set_title(name, color=COLOURS[name], loc="left")
         part[0, 0].set_title(NAMES.get(name, name), color=COLOURS[name], loc="left")
     for row, label in [(0, "image"), (len(chosen) - 1, "metamer"), (len(chosen), "target")]:
         grid[row, 0].set_ylabel(label, rotation=0, ha="right", va="center")
@@ -193,6 +192,7 @@ def votes(frame: pd.DataFrame) -> Figure:
         axes.set(
             title=NAMES[loss], xlabel="share of the way to the reference's nuisances", ylim=(-0.02, 1.05)
         )
-        axes.legend(loc="center left")
+        if len(rows):
+            axes.legend(loc="center left")
     panels[0].set_ylabel("share of pictures of the class")
     return figure

@@ -92,14 +92,17 @@ def _hex(image: Tensor) -> str:
     return bytes(image.flatten().tolist()).hex()
 
 
-def network_in_words(runs: Any) -> str:
-    """Which network made the pictures."""
-    if runs.empty:
-        return ""
-    config = runs.runs[0].config
+def caption(runs: Any, along: pd.DataFrame) -> str:
+    """The finding of the pictures of `first`, and which network made them."""
+    loss = "ce" if "ce" in tensors(runs) else runs.runs[0].config["loss"]
+    config = next(run.config for run in runs.runs if run.config["loss"] == loss)
+    share = whole_way(along, loss)["reference"].mean()
     pixel = ", trained with a planted pixel" if config["planted"] else ""
-    name = NAMES[config["loss"]]
-    return f"{config['dataset'].upper()}{pixel}; {config['couplings']} additive couplings, {name}."
+    return (
+        f"Each picture in the middle row has, to rounding, the logits of the image above it, and {share:.0%} "
+        "of such pictures look like the class of the reference below. "
+        f"{config['dataset'].upper()}{pixel}; {config['couplings']} additive couplings, {NAMES[loss]}."
+    )
 
 
 def whole_way(along: pd.DataFrame, loss: str) -> pd.DataFrame:
@@ -117,7 +120,7 @@ def in_words(along: pd.DataFrame) -> str:
                 f"with {name} {own['reference'].mean():.0%} of the metamers look like the class of the "
                 f"reference and {own['own'].mean():.0%} like that of the image whose logits they have"
             )
-    return "; ".join(parts) or MISSING.rstrip(".")
+    return "; ".join(parts) or MISSING
 
 
 def ratios(along: pd.DataFrame, metrics: pd.DataFrame, share: float = 1.0) -> pd.Series:
@@ -133,7 +136,7 @@ def natural_in_words(along: pd.DataFrame, metrics: pd.DataFrame) -> str:
     """How far metamers are from the data, beside noise of the same size."""
     found, noise = ratios(along, metrics), ratios(along, metrics, -1.0)
     if found.empty:
-        return MISSING
+        return f"{MISSING.capitalize()}."
     own = whole_way(along, "ce")
     near = abs(found.mean() / noise.mean() - 1) < 0.05
     beside = (

@@ -19,7 +19,7 @@ from invex.analysis.adversarial_spheres import (
     theory,
 )
 
-MISSING = "The trained classifiers are not recorded yet."
+MISSING = "the trained networks are not recorded yet"
 ZERO = 0.1  # nats
 CLASS_ENTROPY = math.log(10)  # of ten equally frequent classes; the data sets are within 0.02 of it
 
@@ -142,15 +142,16 @@ def tight_in_words(table: pd.DataFrame) -> str:
     """Whether the adversary of training knew what is in the nuisances."""
     own = table[table["loss"] == "ice"] if len(table) else table
     if own.empty or "adversary" not in own:
-        return MISSING
+        return f"{MISSING.capitalize()}."
     adversary, fresh = own["adversary"].mean(), own["fresh classifier"].mean()
     if fresh - adversary <= ZERO:
         return (
             f"The adversary's bound is tight: it finds {adversary:.2f} nats, a fresh classifier {fresh:.2f}."
         )
     return (
-        f"The bound that training pushes down is not tight. Its adversary ends at {adversary:.2f} nats, and a "
-        f"fresh classifier finds {fresh:.2f} in the same nuisances: the network has learnt to fool its adversary "
+        f"The bound that training pushes down is not tight. Its adversary ends at {adversary:.2f} nats, "
+        f"and a fresh classifier finds {fresh:.2f} in the same nuisances: the network has learnt to fool "
+        "its adversary "
         "rather than to take the class away."
     )
 

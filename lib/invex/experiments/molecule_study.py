@@ -152,7 +152,7 @@ def study(every: Any, calibration: Any = None) -> Study:
         return Study(chosen, first, {}, calibration or none, "", "", (), plain, "gap", "kcal/mol")
     known = dict(zip(table.smiles, table.values.tolist(), strict=True))
     if table.name == "enumerated":
-        own = molecules_xtb.Config(count=60, structures=EMBEDDED)
+        own = molecules_xtb.Config(count=30)
         outcome = molecules_xtb.among_themselves(table, own.count)
         made = record("molecules_xtb", own, "quick", outcome, {})
         calibration = replace(every, experiment="molecules_xtb", runs=[made], expected=[])
