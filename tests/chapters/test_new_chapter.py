@@ -86,7 +86,9 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(source, root / name) if source.is_dir() else shutil.copy(source, root / name)
     for name in ("ledger.md", "references.md", "references.bib"):
         shutil.copy(ROOT / "book" / name, root / "book")
-    front = "# A tiny book\n\n<!-- insert: cards -->\n\n<!-- insert: scoreboard -->\n"  # ours names other pages
+    front = (
+        "# A tiny book\n\n<!-- insert: cards -->\n\n<!-- insert: scoreboard -->\n"  # ours names other pages
+    )
     (root / "book" / "index.md").write_text(front)
     pages = ["part/tiny", "ledger", "references"]
     toc = {"format": "jb-book", "root": "index", "chapters": [{"file": page} for page in pages]}
