@@ -47,7 +47,7 @@ class SmallNetworks(nn.Module):
 
 @dataclass(frozen=True)
 class ThreeUnitNetworks:
-    """ThreeUnitNetworks networks, one row each.
+    """Networks of three units, trained, one row each.
 
     Attributes:
         weight, bias: of the hidden layers, (B, units, 2) and (B, units).
