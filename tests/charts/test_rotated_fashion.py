@@ -76,6 +76,16 @@ def test_ends_are_nearer_to_their_own_image():
     assert not charts.ends_are_nearer({"paths": path, "ends": ends.flip(2)})
 
 
+def test_a_bowl_has_a_row_for_each_curvature():
+    rows = pd.concat([paths(), paths(1.0, 1.0)])
+    metrics = pd.DataFrame({"curvature": [0.1, 0.1, 1.0], "minimum_norm": [5.0, 7.0, 1.0]})
+    table = charts.bowls(metrics.assign(code_norm=2.0, angle_mae=1.5), rows)
+    assert table["minimum at"].tolist() == [6.0, 1.0]
+    assert table["n"].tolist() == [2, 1]
+    assert table["straight line"].iloc[0] == pytest.approx(3 * table["straight line"].iloc[1])
+    assert (table["level set"] == 0).all()
+
+
 def test_pairs_are_named_in_order():
     assert charts.pair_names(paths()) == ["coat to dress, 20°"] * 6
 

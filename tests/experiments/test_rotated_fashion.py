@@ -1,7 +1,9 @@
 """Turned clothes: the pieces of the experiment on models whose answers are known, and a short run."""
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,7 +32,8 @@ def test_the_papers_runs_are_three_seeds_of_the_released_settings():
 
 def test_reduced_runs_say_what_they_have_less_of():
     assert {fashion.reduced(config) for config in fashion.configs("reduced")} == {
-        "5 of 30 epochs, 16 of 64 filters"
+        "2 of 30 epochs, 16 of 64 filters",
+        "5 of 30 epochs, 16 of 64 filters",
     }
     assert {config.dataset for config in fashion.configs("reduced")} == {"fashion_mnist"}
     assert {config.dataset for config in fashion.configs("quick")} == {"digits"}
@@ -217,3 +220,13 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_update(monkeypatch):
     monkeypatch.setattr(fashion, "objective", lambda terms, *rest, **more: terms.input * math.nan)
     ((_, outcome),) = fashion.run([TINY], device="cpu", folder=None, progress=lambda text: None)
     assert outcome.failed == "loss not finite at update 0"
+
+
+def test_the_snippet_of_the_chapter_runs_on_the_readers_own_data():
+    chapter = Path(__file__).parents[2] / "book/invariances/rotated-fashion.md"
+    text = chapter.read_text(encoding="utf-8")
+    (snippet,) = re.findall(r":tags: \[use-it\]\n(.*?)```", text, re.DOTALL)
+    torch.manual_seed(0)
+    names = {}
+    exec(snippet, names)
+    assert names["loss"].isfinite()

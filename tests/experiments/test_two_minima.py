@@ -1,7 +1,9 @@
 """Two minima: what is measured on models whose answers are known, and short runs of every model."""
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +125,13 @@ def test_the_free_network_is_the_convex_one_without_the_sign():
     assert shapes[0] == shapes[1]
     assert all((w >= 0).all() for w in convex.model.head.convex.weights())
     assert any((w < 0).any() for w in free.model.head.convex.weights())
+
+
+def test_the_snippet_of_the_chapter_runs_on_the_readers_own_data():
+    chapter = Path(__file__).parents[2] / "book/invariances/gaussian-mixture.md"
+    text = chapter.read_text(encoding="utf-8")
+    (snippet,) = re.findall(r":tags: \[use-it\]\n(.*?)```", text, re.DOTALL)
+    torch.manual_seed(0)
+    names = {}
+    exec(snippet, names)
+    assert names["error"].isfinite()

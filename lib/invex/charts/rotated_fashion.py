@@ -172,10 +172,10 @@ def bowls(metrics: pd.DataFrame, paths: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "curvature": float(str(curvature)),
-                "distance of minimum": own["minimum_norm"].mean(),
-                "length of codes": own["code_norm"].mean(),
+                "minimum at": own["minimum_norm"].mean(),
+                "codes at": own["code_norm"].mean(),
                 "angle error": own["angle_mae"].mean(),
-                **{f"stray, {name}": value[0] for name, value in along.items()},
+                **{name: value[0] for name, value in along.items()},
                 "n": len(own),
             }
         )
@@ -191,12 +191,10 @@ def ends_are_nearer(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def pair_names(paths: pd.DataFrame) -> list[str]:
-    """ "coat to dress, 12°" for each pair, in order."""
+    """Of each pair, in order: "coat to dress, 12°"."""
     each = paths.drop_duplicates("pair").sort_values("pair")
-    return [
-        f"{a} to {b}, {angle}°"
-        for a, b, angle in zip(each["first"], each["second"], each["angle"], strict=True)
-    ]
+    rows = zip(each["first"], each["second"], each["angle"].astype(str), strict=True)
+    return [f"{a} to {b}, {angle.replace('-', '−')}°" for a, b, angle in rows]
 
 
 def strays_in_words(
