@@ -84,8 +84,12 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("_config.yml", "static_vendor", "book/_static", "book/_ext"):
         source = ROOT / name
         shutil.copytree(source, root / name) if source.is_dir() else shutil.copy(source, root / name)
-    for name in ("index.md", "ledger.md", "references.md", "references.bib"):
+    for name in ("ledger.md", "references.md", "references.bib"):
         shutil.copy(ROOT / "book" / name, root / "book")
+    front = (
+        "# A tiny book\n\n<!-- insert: cards -->\n\n<!-- insert: scoreboard -->\n"  # ours names other pages
+    )
+    (root / "book" / "index.md").write_text(front)
     pages = ["part/tiny", "ledger", "references"]
     toc = {"format": "jb-book", "root": "index", "chapters": [{"file": page} for page in pages]}
     (root / "_toc.yml").write_text(json.dumps(toc))

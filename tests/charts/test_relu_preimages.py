@@ -15,7 +15,7 @@ ZERO = 1e-11
 
 
 @pytest.fixture(scope="module")
-def trained() -> circles.Trained:
+def trained() -> circles.ThreeUnitNetworks:
     return circles.train(4, steps=30)
 
 
@@ -52,7 +52,7 @@ def values() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_maps_of_two_networks_and_of_one(trained: circles.Trained) -> None:
+def test_maps_of_two_networks_and_of_one(trained: circles.ThreeUnitNetworks) -> None:
     points, inner = circles.two_circles()
     both = pd.concat([relu_preimages.map_frame(trained, n, name) for n, name in ((0, "a"), (1, "b"))])
     assert len(relu_preimages.two_circles(both, points, inner).axes) == 8
@@ -85,7 +85,7 @@ def test_removed_rows() -> None:
     assert len(relu_preimages.removed_rows(weight, biases, point).axes) == 2
 
 
-def test_cells_of_the_explorer_cover_the_frame(trained: circles.Trained) -> None:
+def test_cells_of_the_explorer_cover_the_frame(trained: circles.ThreeUnitNetworks) -> None:
     data = relu_explorer.explorer(trained, [(0, "a")])
     area = 0.0
     for cell in data["networks"][0]["cells"]:

@@ -46,8 +46,8 @@ class SmallNetworks(nn.Module):
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Trained networks, one row each.
+class ThreeUnitNetworks:
+    """Networks of three units, trained, one row each.
 
     Attributes:
         weight, bias: of the hidden layers, (B, units, 2) and (B, units).
@@ -67,7 +67,7 @@ class Trained:
         return hidden @ self.out[which] + self.offset[which]
 
 
-def train(count: int, *, units: int = 3, steps: int = 1200, seed: int = 0) -> Trained:
+def train(count: int, *, units: int = 3, steps: int = 1200, seed: int = 0) -> ThreeUnitNetworks:
     """Train networks from different initial weights on the same points, side by side, with Adam."""
     points, inner = two_circles(seed=seed)
     networks = SmallNetworks(count, units, seed)
@@ -81,4 +81,4 @@ def train(count: int, *, units: int = 3, steps: int = 1200, seed: int = 0) -> Tr
     fit(networks, loss, (points, inner.double()), optimiser, epochs=steps, batch=len(points), seed=seed)
     accuracy = ((networks(points) > 0) == inner[:, None]).double().mean(0)
     parts = (networks.weight, networks.bias, networks.out, networks.offset, accuracy)
-    return Trained(*(part.detach() for part in parts))
+    return ThreeUnitNetworks(*(part.detach() for part in parts))

@@ -72,10 +72,11 @@ def two_views(classifier: Linear, depth: float = 0.5) -> TwoViews:
         ValueError: no point of class 0 is misclassified, or none of class 1 has the same logit.
     """
     angle = torch.linspace(0, math.pi, 20_001, dtype=torch.float64)
-    wrong = angle[classifier.logit(arc(0, angle)) > 0]
-    if not len(wrong):
-        raise ValueError("the classifier gets all of class 0 right: there is no adversarial example")
-    edge = float(wrong.max())  # the wrong end is the one at angle zero
+    wrong = classifier.logit(arc(0, angle)) > 0
+    count = int(wrong.logical_not().to(torch.int8).argmax())  # of wrong points in a row from angle zero on
+    if not (wrong[0] and count):
+        raise ValueError("the classifier gets the end of class 0 right: there is no adversarial example")
+    edge = float(angle[count - 1])
     at = edge * (1 - depth)
     star = arc(0, torch.tensor([at], dtype=torch.float64))[0]
     step = math.pi / 20_000

@@ -9,13 +9,13 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from invex.analysis.circles import Trained
+from invex.analysis.circles import ThreeUnitNetworks
 from invex.analysis.preimages import KINDS, conditions, kinds, preimage
 from invex.charts.relu_preimages import KIND_COLOURS, REACH, draw_kinds, map_frame, plane, region, square
 from invex.charts.style import INK, panels
 
 
-def samples(trained: Trained, networks: Sequence[tuple[int, str]], count: int = 12) -> pd.DataFrame:
+def samples(trained: ThreeUnitNetworks, networks: Sequence[tuple[int, str]], count: int = 12) -> pd.DataFrame:
     """Some inputs and what their pre-image is, for networks by number and name."""
     frames = []
     for which, name in networks:
@@ -25,7 +25,9 @@ def samples(trained: Trained, networks: Sequence[tuple[int, str]], count: int = 
     return pd.concat(frames, ignore_index=True)
 
 
-def some_preimages(trained: Trained, networks: Sequence[tuple[int, str]], points: pd.DataFrame) -> Figure:
+def some_preimages(
+    trained: ThreeUnitNetworks, networks: Sequence[tuple[int, str]], points: pd.DataFrame
+) -> Figure:
     """The cells of the plane and the pre-images of some inputs, for each network."""
     figure, axes = panels(len(networks), columns=max(len(networks), 2), height=3.3)
     for axis, (which, name) in zip(axes.flat, networks, strict=True):
@@ -42,12 +44,12 @@ def some_preimages(trained: Trained, networks: Sequence[tuple[int, str]], points
     return figure
 
 
-def explorer(trained: Trained, networks: Sequence[tuple[int, str]]) -> dict[str, Any]:
+def explorer(trained: ThreeUnitNetworks, networks: Sequence[tuple[int, str]]) -> dict[str, Any]:
     """The data of the interactive, for networks by number and name."""
     return {"reach": REACH, "networks": [_explored(trained, which, name) for which, name in networks]}
 
 
-def _explored(trained: Trained, which: int, name: str) -> dict[str, Any]:
+def _explored(trained: ThreeUnitNetworks, which: int, name: str) -> dict[str, Any]:
     weight, bias = trained.weight[which], trained.bias[which]
     grid = plane(side=161)
     on = (grid @ weight.mT + bias) > 0

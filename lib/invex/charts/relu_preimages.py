@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch, Polygon
 from torch import Tensor
 
-from invex.analysis.circles import Trained
+from invex.analysis.circles import ThreeUnitNetworks
 from invex.analysis.omnidirectional import corners, omnidirectional, omnidirectional_for, recession_direction
 from invex.analysis.preimages import KINDS, conditions, kinds, preimage
 from invex.analysis.row_removal import units_off
@@ -33,7 +33,7 @@ def plane(reach: float = REACH, side: int = 241) -> Tensor:
     return torch.stack([across.flatten(), up.flatten()], 1)
 
 
-def map_frame(trained: Trained, which: int, name: str) -> pd.DataFrame:
+def map_frame(trained: ThreeUnitNetworks, which: int, name: str) -> pd.DataFrame:
     """Prediction, kind of pre-image and condition number over the plane, for one network."""
     grid = plane()
     weight, bias = trained.weight[which], trained.bias[which]

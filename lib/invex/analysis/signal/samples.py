@@ -15,7 +15,7 @@ Method = Literal["regular", "clamped", "principled"]
 Draw = Callable[[Tensor, float, float, Generator | None], Tensor]
 
 
-class Estimate(NamedTuple):
+class Measurement(NamedTuple):
     """A measured value and its standard error."""
 
     value: float
@@ -29,10 +29,10 @@ class Estimate(NamedTuple):
 class Measured(NamedTuple):
     """Moments of exchangeable features over networks."""
 
-    mean: Estimate
-    variance: Estimate
-    covariance: Estimate
-    correlation: Estimate
+    mean: Measurement
+    variance: Measurement
+    covariance: Measurement
+    correlation: Measurement
 
 
 @torch.no_grad()
@@ -166,7 +166,7 @@ def distance_to_gaussian(samples: Tensor) -> Tensor:
 
 def _ratio(
     variance: Tensor, of_variance: Tensor, covariance: Tensor, of_covariance: Tensor
-) -> tuple[Estimate, Estimate, Estimate]:
+) -> tuple[Measurement, Measurement, Measurement]:
     correlation = covariance / variance
     of_correlation = (of_covariance - correlation * of_variance) / variance
     return (
@@ -176,6 +176,6 @@ def _ratio(
     )
 
 
-def _estimate(value: Tensor, influence: Tensor) -> Estimate:
+def _estimate(value: Tensor, influence: Tensor) -> Measurement:
     """Standard error of a mean of independent influences (networks,)."""
-    return Estimate(value.item(), (influence.std() / math.sqrt(len(influence))).item())
+    return Measurement(value.item(), (influence.std() / math.sqrt(len(influence))).item())
