@@ -210,8 +210,8 @@ def worth_in_words(gain: Estimate) -> str:
     if gain.high < 0:
         return "To this other eye the straight line keeps the angle better."
     return (
-        "The two cannot be told apart: what the level set surely buys is the constancy of the prediction, not "
-        "of the picture."
+        "The two cannot be told apart: what the level set surely buys is the constancy of the prediction, "
+        "not of the picture."
     )
 
 
