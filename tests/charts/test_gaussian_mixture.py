@@ -80,6 +80,20 @@ def test_sentences_follow_the_data():
     assert charts.spaces_in_words(few).startswith("What the models that are recorded")
 
 
+def test_where_the_failure_has_gone_is_said_by_the_errors():
+    both = pd.DataFrame(
+        {
+            "function": "two minima",
+            "model": "convex after free coders",
+            "sigma_x": [0.02, 0.1],
+            "rmse_inputs": [0.01, 0.03],
+        }
+    )
+    assert "3 times worse" in charts.folding_in_words(both.assign(rmse=[0.6, 0.1]))
+    assert "hardly" in charts.folding_in_words(both.assign(rmse=[0.6, 0.5]))
+    assert "do not show" in charts.folding_in_words(both.assign(rmse=[0.6, 0.5])[:1])
+
+
 def test_errors_have_intervals_over_the_seeds():
     found = charts.errors(metrics(), "two minima")["convex after a bijection"]
     assert found.value == pytest.approx(0.65)

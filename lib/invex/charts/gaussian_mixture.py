@@ -237,3 +237,25 @@ def missed_in_words(rows: pd.DataFrame) -> str:
         return "Depth alone does not decide which second minimum is found."
     found = f"{100 * deep:.0f} % are found, of shallower ones {100 * shallow:.0f} %"
     return f"Of second minima deeper than a tenth of the range {found}."
+
+
+def folding_in_words(metrics: pd.DataFrame) -> str:
+    """What becomes of the failure where the reconstruction counts for less, chosen by the errors."""
+    if metrics.empty:
+        return "No run shows yet how far that is."
+    own = metrics[(metrics["function"] == "two minima") & (metrics["model"] == "convex after free coders")]
+    tight = own[own["sigma_x"] == metrics["sigma_x"].min()]
+    loose = own[own["sigma_x"] > metrics["sigma_x"].min()]
+    if tight.empty or loose.empty:
+        return "The runs recorded so far do not show how far that is."
+    before, after = tight["rmse"].median(), loose["rmse"].median()
+    pair = f"{before:.2f} where x counts in full and {after:.2f} where its scale starts five times as large"
+    if after < before / 2:
+        worse = loose["rmse_inputs"].median() / tight["rmse_inputs"].median()
+        return (
+            f"The same convex head has an RMSE of {pair}: the encoder lays one well over the other, the "
+            f"reconstruction is {worse:.0f} times worse, and the failure that should warn us has moved from the "
+            "property into the reconstruction. With a learnt inverse, a good fit is no sign of connected level "
+            "sets unless the cycle holds as well."
+        )
+    return f"Here it hardly does: the same convex head has an RMSE of {pair}."
