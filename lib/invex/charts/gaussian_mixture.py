@@ -254,8 +254,8 @@ def folding_in_words(metrics: pd.DataFrame) -> str:
         worse = loose["rmse_inputs"].median() / tight["rmse_inputs"].median()
         return (
             f"The same convex head has an RMSE of {pair}: the encoder lays one well over the other, the "
-            f"reconstruction is {worse:.0f} times worse, and the failure that should warn us has moved from the "
-            "property into the reconstruction. With a learnt inverse, a good fit is no sign of connected level "
-            "sets unless the cycle holds as well."
+            f"reconstruction is {worse:.0f} times worse, and the failure that should warn us has moved from "
+            "the property into the reconstruction. With a learnt inverse, a good fit is no sign of connected "
+            "level sets unless the cycle holds as well."
         )
     return f"Here it hardly does: the same convex head has an RMSE of {pair}."
