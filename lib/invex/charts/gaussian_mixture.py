@@ -133,7 +133,7 @@ def detector(rows: pd.DataFrame) -> Figure:
         ("raw", MUTED, "error alone"),
     ):
         curve: Roc = roc(rows[name].to_numpy(), positive)
-        left.plot(curve.false_alarms, curve.detections, color=colour, label=f"{label}, area {curve.area:.2f}")
+        left.plot(curve.false_alarms, curve.detections, color=colour, label=f"{label}, {curve.area:.2f}")
     left.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     left.set(xlabel="false alarms, share of one-minimum sets", ylabel="detections, share", aspect="equal")
     left.legend(loc="lower right")

@@ -60,7 +60,7 @@ class Config:
 def configs(profile: str) -> list[Config]:
     """Six blocks, 96 data sets; or one small block, briefly fitted."""
     if profile == "quick":
-        return [Config(0, datasets=18, points=200, epochs=100, flow=16, convex=16)]
+        return [Config(0, datasets=18, points=200, epochs=60, flow=16, convex=16)]
     return [Config(seed) for seed in range(6)] if profile == "paper" else []
 
 
