@@ -67,7 +67,7 @@ invex.interactive("relu-preimages.js", (stage, data, theme) => {
     const condition = !cell ? "" : cell.condition === 0 ? "0: nothing that is done to the input is seen" : cell.condition.toFixed(1);
     words.textContent = `At (${state.point.map((v) => v.toFixed(2)).join(", ")}) ${count} of ${on.length} units are on. `
       + `The inputs with this output: ${WORDS[kind]}. Condition number ${condition}.`;
-    handle.setAttribute("aria-valuetext", words.textContent);
+    handle.setAttribute("aria-label", words.textContent);
     paint();
   }
 
