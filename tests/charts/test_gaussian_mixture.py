@@ -11,8 +11,8 @@ def cases(separation=1.0, n=108, seed=0):
     """Data sets in turn, with a statistic that tells them apart by this many deviations."""
     generator = np.random.default_rng(seed)
     minima = generator.integers(1, 3, n)
-    ratio = 0.1 * generator.standard_normal(n) + 0.1 * separation * (minima - 1)
-    free = 10 ** generator.uniform(-1, 0, n)
+    added = np.abs(0.1 * generator.standard_normal(n) + 0.1 * separation * (minima - 1))
+    free = generator.uniform(0.01, 1.0, n)
     return pd.DataFrame(
         {
             "number": range(n),
@@ -20,7 +20,7 @@ def cases(separation=1.0, n=108, seed=0):
             "minima": minima,
             "depth": np.where(minima > 1, generator.uniform(0.01, 0.5, n), 0.0),
             "rmse_free": free,
-            "rmse_convex": free * 10**ratio,
+            "rmse_convex": np.hypot(free, added),
         }
     )
 
