@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from invex.analysis.detection import calibrated, roc
+from invex.analysis.detection import calibrated, excess, roc
 from sklearn.metrics import roc_auc_score
 
 
@@ -34,3 +34,9 @@ def test_the_threshold_lies_between_the_classes_where_they_are_apart():
 def test_a_detector_without_negatives_is_refused():
     with pytest.raises(ValueError, match="one of them is missing"):
         roc(np.array([1.0, 2.0]), np.array([True, True]))
+
+
+def test_the_excess_is_what_the_constraint_adds_and_noise_cancels():
+    assert excess(np.array([0.5, 0.1]), np.array([0.3, 0.2])) == pytest.approx([0.4, 0])
+    noise = np.array([0.0, 0.1, 0.3])
+    assert excess(np.hypot(0.2, noise), noise) == pytest.approx([0.2] * 3)

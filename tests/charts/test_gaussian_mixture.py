@@ -11,8 +11,8 @@ def cases(separation=1.0, n=108, seed=0):
     """Data sets in turn, with a statistic that tells them apart by this many deviations."""
     generator = np.random.default_rng(seed)
     minima = generator.integers(1, 3, n)
-    ratio = 0.1 * generator.standard_normal(n) + 0.1 * separation * (minima - 1)
-    free = 10 ** generator.uniform(-1, 0, n)
+    added = np.abs(0.1 * generator.standard_normal(n) + 0.1 * separation * (minima - 1))
+    free = generator.uniform(0.01, 1.0, n)
     return pd.DataFrame(
         {
             "number": range(n),
@@ -20,7 +20,7 @@ def cases(separation=1.0, n=108, seed=0):
             "minima": minima,
             "depth": np.where(minima > 1, generator.uniform(0.01, 0.5, n), 0.0),
             "rmse_free": free,
-            "rmse_convex": free * 10**ratio,
+            "rmse_convex": np.hypot(free, added),
         }
     )
 
@@ -78,6 +78,20 @@ def test_sentences_follow_the_data():
     assert "fails" not in charts.fits_in_words(metrics(convex=(0.05,) * 3))
     few = metrics()[lambda m: m["model"] == "free"]
     assert charts.spaces_in_words(few).startswith("What the models that are recorded")
+
+
+def test_where_the_failure_has_gone_is_said_by_the_errors():
+    both = pd.DataFrame(
+        {
+            "function": "two minima",
+            "model": "convex after free coders",
+            "sigma_x": [0.02, 0.1],
+            "rmse_inputs": [0.01, 0.03],
+        }
+    )
+    assert "3 times worse" in charts.folding_in_words(both.assign(rmse=[0.6, 0.1]))
+    assert "hardly" in charts.folding_in_words(both.assign(rmse=[0.6, 0.5]))
+    assert "do not show" in charts.folding_in_words(both.assign(rmse=[0.6, 0.5])[:1])
 
 
 def test_errors_have_intervals_over_the_seeds():

@@ -65,6 +65,8 @@ def test_the_gain_is_that_of_the_angle_that_is_read_and_may_be_a_loss():
 def test_sentences_follow_the_interval_of_the_gain(gain, words):
     found = charts.by_method(paths(), "off_predicted")
     assert words in charts.strays_in_words(found, found, Estimate(*gain))
+    said = charts.worth_in_words(Estimate(*gain))
+    assert ("more than chance" in said, "keeps the angle better" in said) == (gain[1] > 0, gain[2] < 0)
 
 
 def test_ends_are_nearer_to_their_own_image():
@@ -74,6 +76,12 @@ def test_ends_are_nearer_to_their_own_image():
     ends[0, 0, 1] = 180
     assert charts.ends_are_nearer({"paths": path, "ends": ends})
     assert not charts.ends_are_nearer({"paths": path, "ends": ends.flip(2)})
+
+
+def test_of_several_lengths_the_one_with_most_seeds_is_shown_and_among_equals_the_longest():
+    runs = pd.DataFrame({"epochs": [2, 2, 5], "seed": [0, 1, 0]})
+    assert charts.epochs_shown(runs) == 2
+    assert charts.epochs_shown(pd.concat([runs, pd.DataFrame({"epochs": [5], "seed": [1]})])) == 5
 
 
 def test_a_bowl_has_a_row_for_each_curvature():

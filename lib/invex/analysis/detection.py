@@ -48,3 +48,11 @@ def calibrated(scores: np.ndarray, positive: np.ndarray) -> float:
     if not len(below) or not np.isfinite(found.threshold[best]):
         return float(found.threshold[best])
     return float((found.threshold[best] + below.max()) / 2)
+
+
+def excess(rmse_constrained: np.ndarray, rmse_free: np.ndarray) -> np.ndarray:
+    """The error that a constraint alone adds, (RMSE_constrained^2 - RMSE_free^2)^(1/2), and at least 0.
+
+    Noise, which is in both errors on points that were not fitted, cancels in the mean.
+    """
+    return np.sqrt(np.maximum(np.square(rmse_constrained) - np.square(rmse_free), 0.0))

@@ -120,6 +120,12 @@ def strays(rows: pd.DataFrame, reader: float) -> Figure:
     return figure
 
 
+def epochs_shown(metrics: pd.DataFrame) -> int:
+    """Of runs of several lengths, the length with the most seeds; among equals the longest."""
+    seeds = metrics.groupby("epochs")["seed"].nunique()
+    return int(max(seeds.index, key=lambda epochs: (seeds[epochs], epochs)))
+
+
 def inner(paths: pd.DataFrame) -> pd.DataFrame:
     """The rows between the ends of the paths, with `off_predicted` and `off_read`, degrees from the level."""
     last = paths["step"].max()
@@ -195,6 +201,18 @@ def pair_names(paths: pd.DataFrame) -> list[str]:
     each = paths.drop_duplicates("pair").sort_values("pair")
     rows = zip(each["first"], each["second"], each["angle"].astype(str), strict=True)
     return [f"{a} to {b}, {angle.replace('-', '−')}°" for a, b, angle in rows]
+
+
+def worth_in_words(gain: Estimate) -> str:
+    """Whether the level set is worth having, to the eye of the regressor: by the interval of the gain."""
+    if gain.low > 0:
+        return f"That is {gain.value:.1f} degrees less, and more than chance."
+    if gain.high < 0:
+        return "To this other eye the straight line keeps the angle better."
+    return (
+        "The two cannot be told apart: what the level set surely buys is the constancy of the prediction, "
+        "not of the picture."
+    )
 
 
 def strays_in_words(

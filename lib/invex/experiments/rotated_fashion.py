@@ -71,7 +71,8 @@ class Config:
 SMALL = Config(
     width=16, dense=256, epochs=5, cooled_every=3, regressor_width=16, regressor_epochs=20, pairs=56
 )
-QUICK = replace(SMALL, dataset="digits", epochs=8, cooled_every=1, width=8, dense=64, latent=8, pairs=16)
+QUICK = replace(SMALL, dataset="digits", width=8, dense=64, latent=8, pairs=10)
+QUICK = replace(QUICK, epochs=6, cooled_every=1, regressor_epochs=12)
 
 
 def configs(profile: str) -> list[Config]:

@@ -66,7 +66,7 @@ BRISK = Config(
     warm_up=0.05, clip=10.0, beta=0.05, final_beta=1e-3, anneal=0.5, sigma_x=0.02, sigma_z=0.003,
 )  # fmt: skip
 """Narrower, and by the schedule of the Rosenbrock chapter."""
-QUICK = replace(BRISK, epochs=60, width=64, flow=32, convex=32)
+QUICK = replace(BRISK, epochs=40, width=64, flow=32, convex=32)
 
 
 def configs(profile: str) -> list[Config]:
