@@ -108,6 +108,9 @@ def pull(
 ) -> tuple[Tensor, bool]:
     """`relax`, and whether it ended because a step promised less than `enough` of the energy.
 
+    Nor does a step count that promises less than the energy's rounding: the differences of n points lose
+    about n units in the last place.
+
     With `aside` points do not move along the string, whose length that would not change: at a sharp bend
     they would slide off it on both sides, as the segment between them cuts the corner.
     """
@@ -115,6 +118,7 @@ def pull(
     factor = torch.linalg.cholesky(_stiffness(weight))
     size, normal = 1.0, normals(surface.f, path, surface.chunk)
     energy, gradient = _energy(path, weight, embed)
+    enough = max(enough, len(path) * torch.finfo(path.dtype).eps)
     for _ in range(iterations):
         along = _along(path, normal) if aside else torch.zeros_like(path[1:-1])
         slope = tangential(tangential(gradient, normal[1:-1]), along)
