@@ -99,7 +99,7 @@ def test_a_set_that_cannot_be_is_refused_by_name(
             ValueError,
             "directions are on meta, the centre is on cpu: move",
         ),
-        (lambda s: s.grid(0, 4), ValueError, "a count of the grid must be 1 or more, got 0"),
+        (lambda s: s.grid(-1, 4), ValueError, "a count of the grid must be 0 or more, got -1"),
         (lambda s: s.sample(1.5), TypeError, "n must be a whole number, got 1.5"),
         (lambda s: s.sample(5, steps=-1), ValueError, "steps must be 0 or more, got -1"),
         (lambda s: s.retract(EYE[0]), ValueError, r"points must have the shape \(n, 3\)"),
