@@ -82,4 +82,4 @@ def test_what_there_is_no_time_for_is_named(tmp_path: Path, until: str, said: st
     more = {"PYTHONPATH": str(PATH.parent), "PATH": "", check.UNTIL: until}
     done = subprocess.run(words, cwd=tmp_path, env=more, capture_output=True, text=True)
     assert said in done.stdout
-    assert ("test_one.py" in done.stdout) == (until == "0")
+    assert ("pytest test_one.py" in done.stdout) == (until == "0")
