@@ -17,7 +17,7 @@ SIZES = {
 }
 BOXES = (".ix-scroll", "div.math", ".highlight pre")  # scroll where wider than the page
 DRIVER = (
-    "GL Driver Message"  # a browser that draws in three dimensions without a graphics card says it is slow
+    "GL Driver Message"  # a browser that draws in three dimensions without a GPU says it is slow
 )
 
 
