@@ -59,8 +59,9 @@ def introduce(soup: BeautifulSoup, at: str) -> None:
 def description(soup: BeautifulSoup) -> str:
     """Return the first sentences of the text that fit into 200 characters; without any, the page's title."""
     for paragraph in soup.select("article section > p, article section p"):
-        text = " ".join(paragraph.get_text().replace("#", "").split())
-        if len(text) > 40 and not paragraph.find_parent(class_=re.compile("^(cell|ix-)")):
+        text = " ".join(re.sub(r"\\[()]", "", paragraph.get_text()).split())  # formulas without their marks
+        aside = paragraph.find_parent("noscript") or paragraph.find_parent(class_=re.compile("^(cell|ix-)"))
+        if len(text) > 40 and not aside:
             sentences = re.split(r"(?<=[.!?:])\s+(?=[A-Z])", text)
             fitting = [" ".join(sentences[:n]) for n in range(1, len(sentences) + 1)]
             whole = [each for each in fitting if len(each) <= 200]

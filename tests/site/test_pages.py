@@ -165,6 +165,14 @@ def test_the_status_page_has_device_time_and_versions(soups: dict[str, Beautiful
     assert dict(made)["torch"] == version("torch")
 
 
+def test_source_is_listed_on_the_published_site_alone() -> None:
+    listed = {
+        name: yaml.safe_load(press_site._config(Book(ROOT), name))["sphinx"]["config"]["extensions"]
+        for name in ("quick", "recorded", "paper")
+    }
+    assert {name for name, found in listed.items() if "sphinx.ext.viewcode" in found} == {"recorded", "paper"}
+
+
 def test_launch_buttons_appear_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = yaml.safe_load(press_site._config(Book(ROOT)))
     assert "binderhub_url" not in plain["launch_buttons"]
