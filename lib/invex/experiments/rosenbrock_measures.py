@@ -1,9 +1,11 @@
 """What is measured on a trained Rosenbrock model (Nesterov et al. 2022, Fig. 1-3 and Theorem 3.2)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from invex.analysis.certificates import StationaryPoints, stationary_points
@@ -159,3 +161,39 @@ def _lowest(model: GenerativeModel, x1: Tensor, x2: Tensor) -> Tensor:
     with torch.no_grad():
         values = model.predict(points)
     return x1.gather(1, values.argmin(1, keepdim=True))[:, 0]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A second piece of a sub-level set within a window.
+
+    Attributes:
+        level: the lowest of those looked at for which there is one.
+        place: (2,) where F is least in it.
+        value: F there.
+    """
+
+    level: float
+    place: Tensor
+    value: float
+
+
+def second_piece(function: Function, levels: Sequence[float], *, side: int = 241) -> Piece | None:
+    """What looks like a second valley on the window of Fig. 3: a piece of {F <= level} apart from the first.
+
+    The first is that of the least F within the training square; pieces of fewer than ten points of the
+    side^2 grid are left out. None where every level has one piece.
+    """
+    axes = [torch.linspace(*ends, side, dtype=torch.float64) for ends in ((-0.6, 0.6), (-0.2, 1.0))]
+    points = torch.cartesian_prod(*axes)
+    with torch.no_grad():
+        values = function(points).view(side, side).numpy()
+    home = np.where((points.abs() <= 0.4).all(1).view(side, side).numpy(), values, np.inf).argmin()
+    for level in sorted(levels):
+        pieces, count = ndimage.label(values <= level)
+        own = pieces.flat[home]
+        sizes = [(int((pieces == i).sum()), i) for i in range(1, count + 1) if i != own]
+        if own and sizes and max(sizes)[0] >= 10:
+            at = int(np.where(pieces == max(sizes)[1], values, np.inf).argmin())
+            return Piece(float(level), points[at], float(values.flat[at]))
+    return None
