@@ -180,8 +180,8 @@ def test_the_ledger_is_filtered_and_shows_a_link_s_target(browser: Any, site: Pa
     entries, rows = page.locator(".ix-ledger > tbody"), ".ix-ledger > tbody:visible"
     everything = entries.count()
     assert page.locator(rows).count() == everything
-    page.get_by_label("Work").select_option("hoedt2023")
-    page.get_by_label("Kind").select_option("table")
+    page.locator("select[data-key=work]").select_option("hoedt2023")
+    page.locator("select[data-key=kind]").select_option("table")
     kept = page.locator(rows).evaluate_all("all => all.map(row => [row.dataset.work, row.dataset.kind])")
     assert 0 < len(kept) < everything
     assert {tuple(each) for each in kept} == {("hoedt2023", "table")}
