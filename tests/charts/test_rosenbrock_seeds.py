@@ -31,6 +31,16 @@ def test_the_median_run_is_one_that_has_a_minimum():
     assert seeds.median_run([SimpleNamespace(metrics={"rmse": 0.1}, failed=None)]) is None  # an older record
 
 
+def test_the_run_that_is_drawn_is_the_median_or_the_seed_asked_for():
+    assert seeds.chosen(RUNS, 0) is seeds.median_run(RUNS)
+    assert seeds.chosen(RUNS, 1) is RUNS[1]
+    assert seeds.chosen(RUNS, 7) is None
+    assert "the median of 3" in words.model_in_words(0, RUNS[0], RUNS, 200)
+    assert "as was asked for" in words.model_in_words(1, RUNS[1], RUNS, 200)
+    assert "one recorded seed" in words.model_in_words(1, RUNS[1], RUNS[1:2], 200)
+    assert "trained for this page" in words.model_in_words(7, None, RUNS, 200)
+
+
 def test_shares_are_intervals_that_a_unanimous_sample_does_not_close():
     found = seeds.share([True] * 10)
     assert found["value"] == found["high"] == 1
@@ -77,7 +87,7 @@ def test_any_number_of_seeds_can_be_told(count):
     told = [
         seeds.seeds_in_words(frame), seeds.points_in_words(frame), seeds.causes_in_words(frame),
         seeds.best_in_words(frame), words.valley_in_words(frame),
-        words.model_in_words(3, seeds.median_run(RUNS[:count]), count, 200),
+        words.model_in_words(3, seeds.median_run(RUNS[:count]), RUNS[:count], 200),
     ]  # fmt: skip
     assert not any("nan" in text for text in told)
     assert all(told[:3])

@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invex.charts.rosenbrock_seeds import NOTHING, middle
+from invex.charts.rosenbrock_seeds import NOTHING, median_run, middle, usable
 
 
-def model_in_words(seed: int, drawn: Any, count: int, epochs: int) -> str:
-    """Which model the page draws: the recorded seed of median error, or one that was trained for it."""
+def model_in_words(seed: int, drawn: Any, runs: Sequence[Any], epochs: int) -> str:
+    """Which model the page draws: the recorded seed of median error, another, or one trained for it."""
+    count = len(usable(runs))
     if drawn is None:
         return f"The model drawn was trained for this page, from seed {seed}, for {epochs} epochs."
     rmse = f"an RMSE of {drawn.metrics['rmse']:.3f}"
     if count == 1:
         return f"The model drawn is that of the one recorded seed, {seed}, with {rmse}."
+    if drawn is not median_run(runs):
+        return f"The model drawn is that of seed {seed}, as was asked for, with {rmse}."
     which = "the median" if count % 2 else "the better of the two in the middle"
     return f"The model drawn is that of seed {seed}, {which} of {count} by error, with {rmse}."
 
