@@ -28,6 +28,12 @@ def median_run(runs: Sequence[Any]) -> Any:
     return own[median_low(own)] if own else None
 
 
+def chosen(runs: Sequence[Any], seed: int) -> Any:
+    """The run that a page draws: of the seed asked for, for 0 the median; None if it is not there."""
+    own = [run for run in usable(runs) if run.config["seed"] == seed]
+    return median_run(runs) if seed == 0 else own[0] if own else None
+
+
 def middle(values: Sequence[float]) -> dict[str, Any]:
     """Median with its bootstrap interval and n, as `Chapter.result` takes them."""
     found = interval(median, values)

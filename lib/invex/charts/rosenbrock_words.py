@@ -6,16 +6,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invex.charts.rosenbrock_seeds import NOTHING, middle
+from invex.charts.rosenbrock_seeds import NOTHING, median_run, middle, usable
 
 
-def model_in_words(seed: int, drawn: Any, count: int, epochs: int) -> str:
-    """Which model the page draws: the recorded seed of median error, or one that was trained for it."""
+def model_in_words(seed: int, drawn: Any, runs: Sequence[Any], epochs: int) -> str:
+    """Which model the page draws: the recorded seed of median error, another, or one trained for it."""
+    count = len(usable(runs))
     if drawn is None:
         return f"The model drawn was trained for this page, from seed {seed}, for {epochs} epochs."
     rmse = f"an RMSE of {drawn.metrics['rmse']:.3f}"
     if count == 1:
         return f"The model drawn is that of the one recorded seed, {seed}, with {rmse}."
+    if drawn is not median_run(runs):
+        return f"The model drawn is that of seed {seed}, as was asked for, with {rmse}."
     which = "the median" if count % 2 else "the better of the two in the middle"
     return f"The model drawn is that of seed {seed}, {which} of {count} by error, with {rmse}."
 
@@ -24,14 +27,14 @@ def agreement_in_words(by_curve: int, by_value: int, level: float) -> str:
     """How often a straight pointer in input space crosses the curve, counted in two ways."""
     if by_curve == by_value:
         return (
-            f"How often does a straight pointer in input space cross the level curve? At the level {level:.2f} at most "
-            f"{by_curve} times, counted on the curve that is drawn, and as often if one forgets the curve and "
-            "looks where $F$ itself passes the level along each ray."
+            "How often does a straight pointer in input space cross the level curve? At the level "
+            f"{level:.2f} at most {by_curve} times, counted on the curve that is drawn, and as often if one "
+            "forgets the curve and looks where $F$ itself passes the level along each ray."
         )
     return (
-        f"A straight pointer in input space crosses the curve of level {level:.2f} up to {by_curve} times, counted on "
-        f"the curve that is drawn, and {by_value} times where $F$ itself passes the level along a ray in view. The "
-        "second count is the safer one, since a drawn curve has corners and leaves the picture."
+        f"A straight pointer in input space crosses the curve of level {level:.2f} up to {by_curve} times, "
+        f"counted on the curve that is drawn, and {by_value} times where $F$ itself passes the level along a "
+        "ray in view. The second count is the safer one: a drawn curve has corners and leaves the picture."
     )
 
 
@@ -43,10 +46,11 @@ def piece_in_words(piece: Any, far: Mapping[float, float]) -> str:
     side = f"{'top' if second > 0.4 else 'bottom'} {'right' if first > 0 else 'left'}"
     near = min(far, key=lambda level: abs(level - piece.level))
     return (
-        f"What looks like a second valley, {side}, around ({first:.2f}, {second:.2f}), is no second minimum: $F$ is "
-        f"{piece.value:.2f} at its lowest point in view, and the curve of level {near:.2f} that bounds it is the same "
-        f"closed curve that runs around the first. Between the two it leaves the picture and goes out to a "
-        f"coordinate of {_power(far[near])}. Nothing was learnt there, so the model's valley may turn and come back."
+        f"What looks like a second valley, {side}, around ({first:.2f}, {second:.2f}), is no second minimum: "
+        f"$F$ is {piece.value:.2f} at its lowest point in view, and the curve of level {near:.2f} around "
+        "it is the same closed curve that runs around the first. Between the two it leaves the picture and "
+        f"goes out to a coordinate of {_power(far[near])}. Nothing was learnt there, and the model's valley "
+        "turns and comes back."
     )
 
 
@@ -65,17 +69,18 @@ def valley_in_words(seeds: pd.DataFrame) -> str:
     count = int(seeds["valley"].sum())
     ends = f"{found['low']:.1f} to {found['high']:.1f}"
     if len(seeds) == 1:
-        return f"In the one recorded seed the valley's floor strays by {found['value']:.1f} steps of the training grid."
+        strayed = f"{found['value']:.1f} steps of the training grid"
+        return f"In the one recorded seed the valley's floor strays by {strayed}."
     which = (
         "Beyond the data the valley runs on within one step of the training grid"
         if found["high"] <= 1
         else "Beyond the data the valley does not keep within one step of the training grid"
         if found["low"] > 1
-        else "Whether the valley keeps within one step of the training grid beyond the data depends on the seed"
+        else "Whether the valley runs on within one step of the training grid depends on the seed"
     )
     return (
-        f"{which}: it does in {count} of {len(seeds)} seeds, and the largest stray is {found['value']:.1f} steps in the "
-        f"median (95 % interval {ends})."
+        f"{which}: it does in {count} of {len(seeds)} seeds, and the largest stray is {found['value']:.1f} "
+        f"steps in the median (95 % interval {ends})."
     )
 
 
