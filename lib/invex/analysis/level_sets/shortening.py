@@ -39,7 +39,16 @@ def followed(surface: Surface, arcs: Arcs) -> list[Tensor]:
     paths = arcs.outline.clone()
     paths[:, 1::2] = torch.where(corners.isfinite(), corners, paths[:, 1::2])
     paths[:, 2:-1:2] = arcs.points
-    return list(paths)
+    return [_apart(path) for path in paths]
+
+
+def _apart(path: Tensor) -> Tensor:
+    """A path without the points that are next to their predecessors, as where edges meet."""
+    gaps = path.diff(dim=0).norm(dim=1)
+    keep = torch.ones(len(path), dtype=torch.bool, device=path.device)
+    keep[1:-1] = gaps[:-1] > 1e-4 * gaps.sum()
+    keep[1:-1] &= gaps[1:] > 1e-4 * gaps.sum()
+    return path[keep]
 
 
 def shortened(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
