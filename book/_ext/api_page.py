@@ -23,7 +23,8 @@ PACKAGES = (
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("source-read", fill)
-    app.connect("viewcode-find-source", find_source)
+    if "sphinx.ext.viewcode" in app.extensions:  # quick sites have no listings
+        app.connect("viewcode-find-source", find_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
