@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invex.analysis.level_sets import arguments
 from invex.analysis.level_sets.descent import cutting_planes, newton, quasi_newton
 from invex.analysis.level_sets.problem import Problem, Spot, widened
 from invex.analysis.level_sets.rays import Box, Function, LevelSetError, name_of
@@ -71,11 +72,17 @@ def minimum(
         MinimumNotAttained: f still falls at the limit; the message names the point.
         MinimumNotFound: f is not finite at the start, or the search ended too early; the message names the
             point and how much lower f may lie.
+        TypeError: the start is neither float32 nor float64, or f is a module of another dtype.
+        ValueError: the box is not in order, f is not the same twice, or a shape, a device or a number is
+            wrong.
     """
-    start = start.detach()
+    start = arguments.point("start", start).detach()
+    arguments.positive(tolerance=tolerance, limit=limit)
+    arguments.box_in_order(box, start)
     like: dict[str, Any] = {"dtype": start.dtype, "device": start.device}
     corners = (-torch.inf, torch.inf) if box is None else box
     low, high = (torch.as_tensor(corner, **like).expand_as(start) for corner in corners)
+    arguments.steady(f, start.clamp(low, high), "start")
     wide, inside = widened(f, start.clamp(low, high))
     first, lower, upper = (part.double().cpu().numpy() for part in (inside, low, high))
     below, above = np.isinf(lower), np.isinf(upper)

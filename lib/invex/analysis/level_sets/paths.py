@@ -1,13 +1,15 @@
-"""Paths on the boundary of a convex set: walks, great circles of directions, and geodesics by a string."""
+"""Paths on the boundary of a convex set: walks, great circles of directions, and short paths by a string."""
 
 from contextlib import suppress
 
 import torch
 from torch import Tensor
 
-from invex.analysis.level_sets.rays import LevelSetError, UnboundedLevelSet
+from invex.analysis.level_sets.rays import LevelSetError, UnboundedLevelSet, value
 from invex.analysis.level_sets.sampling import directions, normals
+from invex.analysis.level_sets.shortening import shortened, ways_round
 from invex.analysis.level_sets.strings import (
+    GAIN,
     SPECK,
     TURN,
     Map,
@@ -15,7 +17,6 @@ from invex.analysis.level_sets.strings import (
     gaps_of,
     length,
     pull,
-    relax,
     tangential,
     turns,
 )
@@ -72,16 +73,18 @@ def steps_along(
     return torch.stack(trail)
 
 
-def shortest(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | None = None) -> Tensor:
-    """n points of a shortest path on a surface from a to b, both (d,): (n, d).
+def short_path(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | None = None) -> Tensor:
+    """n points of a short path on a surface from a to b, both (d,), at equal distances along it: (n, d).
 
-    A string of n points is pulled tight where that many follow the surface all along. Elsewhere, as at the
-    rim of a flat body, a string of fewer than `MOST` points is, with more of them where the surface bends;
-    n points at equal distances along it are returned. A polygon through the body is shorter than any way
-    round it, so no segment may turn by more than `JUMP`. In two dimensions the shorter arc is returned.
+    Several ways round (`ways_round`) are pulled tight, and the shortest of them is returned. Each is shortest
+    nearby; that no other is shorter is shown only where the straight line lies on the set, and in two
+    dimensions, where the shorter arc is returned. A polygon through the body is shorter than any way round
+    it: so where the set is smooth no segment may turn by more than `JUMP`, and the string has more points
+    than n where it bends. Where the set has edges, the path is made shorter piece by piece (`shortened`) to
+    about a part in a thousand, and a segment across an edge cuts it.
 
     Raises:
-        PathNotResolved: the surface bends too sharply too often for `MOST` points.
+        UnboundedLevelSet: no way round ends.
     """
     if len(a) == 1:
         raise ValueError("in one dimension a level set is two points, which no path joins")
@@ -89,14 +92,57 @@ def shortest(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | None =
         return torch.stack([a, b])[[0] * (n - 1) + [1]]
     if len(a) == 2:
         return _spaced(surface, _shorter_arc(surface, a, b, embed), n, embed)
-    path = _placed(surface, great_circle(a - surface.centre, b - surface.centre, n), a, b)
-    if bool((turns(surface, path) < TURN).all()):
-        path = relax(path, surface, embed=embed)
-        if bool((turns(surface, path) < TURN).all()):
+    share = torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None]
+    line = torch.lerp(a, b, share)
+    if embed is None and bool(
+        (value(surface.f, line, surface.chunk) >= surface.level - surface.accepted()).all()
+    ):
+        return torch.cat([a[None], line[1:-1], b[None]])
+    starts = ways_round(surface, a, b, embed)
+    if not starts:
+        raise UnboundedLevelSet("no way round the set from one point to the other ends within the limit")
+    paths = []
+    for start in starts:
+        with suppress(PathNotResolved):
+            paths.append(_string(surface, start, n, embed))
+    if not paths:
+        paths = [_even(surface, shortened(surface, start, embed), n, embed) for start in starts]
+    return min(paths, key=lambda path: length(path, embed))
+
+
+def _string(surface: Surface, start: Tensor, n: int, embed: Map | None) -> Tensor:
+    """A path pulled tight as a string, where the set is smooth all along.
+
+    Raises:
+        PathNotResolved: it is not, or the string does not settle.
+    """
+    _refuse_edges(surface, start, embed)
+    path = _even(surface, start, n, embed)
+    if not bool((turns(surface, path) < TURN).all()):
+        path = _spaced(surface, _tight(surface, start, embed), n, embed)
+        if not bool((turns(surface, path) < TURN).all()):
             return path
-    start = great_circle(a - surface.centre, b - surface.centre, 33)
-    path = _spaced(surface, _tight(surface, _placed(surface, start, a, b), embed), n, embed)
-    return relax(path, surface, embed=embed) if bool((turns(surface, path) < TURN).all()) else path
+    path, settled = pull(path, surface, embed, None, 1000, GAIN[path.dtype])
+    if not settled or not bool((turns(surface, path) < TURN).all()):
+        raise PathNotResolved(_STUCK)
+    return path
+
+
+def _refuse_edges(surface: Surface, path: Tensor, embed: Map | None) -> None:
+    """Raise `PathNotResolved` where normals jump between points however near."""
+    path = _split(surface, path, embed, TURN)
+    if bool((turns(surface, path) > TURN).any()):
+        raise PathNotResolved(f"{_STUCK}: the set has an edge on the way")
+
+
+def _even(surface: Surface, path: Tensor, n: int, embed: Map | None) -> Tensor:
+    """n points (n, d) of the set at equal distances along a path whose points are near each other."""
+    along = torch.cat([path.new_zeros(1), gaps_of(path, embed).cumsum(0)])
+    wanted = torch.linspace(0, 1, n, dtype=path.dtype, device=path.device)[1:-1] * along[-1]
+    after = torch.searchsorted(along, wanted).clamp(1, len(path) - 1)
+    share = (wanted - along[after - 1]) / (along[after] - along[after - 1])
+    inner = surface.retract(torch.lerp(path[after - 1], path[after], share[:, None]))
+    return torch.cat([path[:1], inner, path[-1:]])
 
 
 def _placed(surface: Surface, directions: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -130,7 +176,7 @@ def _tight(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
     raise PathNotResolved(f"{_STUCK}: its length, {length(path, embed):.6g}, still falls")
 
 
-_STUCK = "no shortest path was found; choose points nearer to each other"
+_STUCK = "no path was pulled tight; choose points nearer to each other"
 
 
 def _split(surface: Surface, path: Tensor, embed: Map | None, turn: float, gap: float = torch.inf) -> Tensor:
@@ -161,9 +207,4 @@ def _thinned(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
 def _spaced(surface: Surface, path: Tensor, n: int, embed: Map | None) -> Tensor:
     """n points at equal distances along a path, measured by points that are near each other."""
     path = _split(surface, path, embed, TURN / 10, length(path, embed) / min(n, 300))
-    along = torch.cat([path.new_zeros(1), gaps_of(path, embed).cumsum(0)])
-    wanted = torch.linspace(0, 1, n, dtype=path.dtype, device=path.device)[1:-1] * along[-1]
-    after = torch.searchsorted(along, wanted).clamp(1, len(path) - 1)
-    share = (wanted - along[after - 1]) / (along[after] - along[after - 1])
-    inner = surface.retract(torch.lerp(path[after - 1], path[after], share[:, None]))
-    return torch.cat([path[:1], inner, path[-1:]])
+    return _even(surface, path, n, embed)

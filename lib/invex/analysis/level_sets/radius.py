@@ -7,6 +7,7 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
+from invex.analysis.level_sets import arguments
 from invex.analysis.level_sets.rays import (
     Box,
     Function,
@@ -74,11 +75,20 @@ def radius(
     Raises:
         LevelNotReached: the level is below f at the start of a ray.
         LevelSetError: the level, or f at the start of a ray, is not a finite number.
-        TypeError: the centre is neither float32 nor float64, or a module f has another dtype.
+        TypeError: the centre is neither float32 nor float64, or directions or a module f have another dtype.
+        ValueError: a shape or a device does not fit the centre's, the box is not in order, or tolerance,
+            limit or chunk is not positive.
         NotConvexAlongRay: f contradicts convexity where it was evaluated; of many rays that are much alike,
             most are evaluated at their end alone.
     """
     _check_numbers(centre, level)
+    arguments.positive(tolerance=tolerance, limit=limit, chunk=chunk)
+    arguments.box_in_order(box, centre.reshape(-1, centre.shape[-1])[0])
+    arguments.alike("directions", directions, (None, centre.shape[-1]), centre)
+    if centre.dim() > 1:
+        arguments.alike("centres", centre, tuple(directions.shape), centre)
+    if start is not None:
+        arguments.alike("radii to start from", start, (len(directions),), centre)
     parts = [_nowhere(directions[:0])]
     for first in range(0, len(directions), chunk):
         here = slice(first, first + chunk)

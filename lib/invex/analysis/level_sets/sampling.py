@@ -194,12 +194,16 @@ def walked(
     steps: int,
     frame: Tensor | None = None,
     generator: torch.Generator | None = None,
+    told: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Tensor, float]:
-    """The points (n, d) after steps of `shake_and_bake`, and the share of these that were taken."""
+    """The points (n, d) after steps of `shake_and_bake`, and the share of these that were taken.
+
+    `told` is called after each step with its number, from 1, and that of all.
+    """
     frame = None if frame is None else frame.to(points.dtype)
     values, normal = _values_and_normals(boundary.f, points, boundary.chunk)
     taken = 0.0
-    for _ in range(steps):
+    for step in range(steps):
         pulled = normal if frame is None else normal @ frame
         inwards, guess = _chords(points, pulled, frame, generator)
         there = boundary.across(points, inwards, values, guess)
@@ -213,6 +217,7 @@ def walked(
         )
         values = torch.where(take, values_there, values)
         taken += float(take.double().mean()) / steps
+        told(step + 1, steps)
     return points, taken
 
 

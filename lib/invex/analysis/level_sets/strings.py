@@ -28,12 +28,23 @@ class Surface(Protocol):
         """The function, whose gradient is normal to the set."""
 
     @property
+    def level(self) -> float:
+        """The function on the set."""
+
+    @property
     def centre(self) -> Tensor:
         """A point (d,) inside."""
 
     @property
+    def limit(self) -> float:
+        """Distance at which a ray counts as endless."""
+
+    @property
     def chunk(self) -> int:
         """Points evaluated at once."""
+
+    def accepted(self) -> float:
+        """Largest |f - level| of a point of the set."""
 
     def points(self, directions: Tensor) -> Tensor:
         """Points of the set in directions (n, d)."""

@@ -34,6 +34,7 @@ def uniform(
     n: int,
     steps: int | None,
     generator: torch.Generator | None,
+    progress: Callable[[str], None] | None = None,
 ) -> Tensor:
     """n uniform points of the set, (n, d); `LevelSet.sample` says the rest.
 
@@ -51,7 +52,8 @@ def uniform(
     moved = resample(found, weight, crowd, generator)
     if steps != 0 and d > 1:
         telling = effective_number(weight) >= crowd / 2
-        moved = spread(boundary, moved, max(8 + 2 * d, steps or 0), trusted=telling, generator=generator)
+        tries = max(8 + 2 * d, steps or 0)
+        moved = spread(boundary, moved, tries, trusted=telling, generator=generator, progress=progress)
     return moved[:n]
 
 
@@ -74,6 +76,7 @@ def spread(
     *,
     trusted: bool,
     generator: torch.Generator | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Tensor:
     """Points (n, d) of the set moved by shake and bake until they are uniform on it.
 
@@ -90,6 +93,7 @@ def spread(
         trusted: whether the points are uniform already as far as their weights can tell: then few steps
             taken, as where a box cuts most chords, are no fault.
         generator: source of randomness, on the points' device.
+        progress: called with what is done, in words, about twenty times a stretch and at its end.
 
     Raises:
         NotSpread: not so after 64 times `steps`, or the set is longer than its numbers tell; the message
@@ -99,17 +103,32 @@ def spread(
     while spent < PATIENCE * steps:
         # The frame is fixed within a stretch: uniformity is stationary only for a frame that does not follow
         # the points. The last stretch starts from points that were round before, and so have spread.
-        points, share = walked(boundary, points, tries, frame, generator)
+        told = _within_stretch(progress, spent, PATIENCE * steps)
+        points, share = walked(boundary, points, tries, frame, generator, told)
         spent, moved = spent + tries, share * tries
         fitted, ratio = fit(points, frame)
         is_round = ratio <= ROUND
         if is_round and (frame is None or round_before) and (trusted or moved >= enough):
             return points
         frame, round_before = fitted, is_round
+        if progress is not None:
+            progress(f"after {spent} steps a set {elongation(frame):.3g} times as long one way as another")
         if elongation(frame) > 1 / torch.finfo(points.dtype).eps:
             break
         tries = math.ceil(steps * min(1 / max(share, 1e-3), PATIENCE / 4 if is_round else 3))
     raise NotSpread(_complaint(frame, ratio, spent, share))
+
+
+def _within_stretch(
+    progress: Callable[[str], None] | None, spent: int, most: int
+) -> Callable[[int, int], None]:
+    """What to call with a step of a stretch and the number of its steps."""
+
+    def told(step: int, steps: int) -> None:
+        if progress is not None and step % max(1, steps // 20) == 0:
+            progress(f"step {spent + step} of at most {most}")
+
+    return told
 
 
 def fit(points: Tensor, frame: Tensor | None) -> tuple[Tensor, float]:
