@@ -30,9 +30,10 @@ def frame_around(points: Tensor, side: float, room: Frame = ROOM, margin: float 
     return ends[0], ends[1], ends[2], ends[3]
 
 
-def most_crossings(curve: Tensor, centre: Tensor, turns: Tensor) -> int:
-    """How often a straight ray from `centre` (2,) crosses a closed curve (n, 2), at the angle where most."""
-    return int(pointer_crossings(curve, centre, turns).max())
+def most_crossings(curve: Tensor, centre: Tensor, turns: Tensor) -> tuple[int, Tensor]:
+    """How often a straight ray from `centre` (2,) crosses a closed curve (n, 2) at most, and where."""
+    counts = pointer_crossings(curve, centre, turns)
+    return int(counts.max()), turns[counts == counts.max()]
 
 
 def crossings_of_level(
