@@ -1,12 +1,13 @@
 /* The pointer: turn it around the minimum in latent space, and see where it goes in input space.
-   Data: levels, the first shown being `start`; angles in [0, 2 pi), at some of which, `stops`, the pointer can stand;
+   Data: levels, the first shown being `start`; angles in [0, 2 pi), at some of which, `stops`, the pointer can stand,
+   first at the stop `opens`;
    radius[level][angle] in latent space; x[level][angle] = [x1, x2]; rays[stop] = corners [radius, x1, x2] of the
    pointer carried back; minimum {z, x}; frames {z, x} as [low1, high1, low2, high2]; square, half its side. */
 invex.interactive("rosenbrock.js", (stage, data, theme) => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg", SIZE = 340, TURN = 2 * Math.PI;
-  const LEFT = 36, RIGHT = 8, TOP = 8, BOTTOM = 34, SPACES = ["z", "x"];
-  const state = { stop: 0, level: data.start };
+  const LEFT = 44, RIGHT = 8, TOP = 8, BOTTOM = 34, SPACES = ["z", "x"];
+  const state = { stop: data.opens, level: data.start };
   const id = stage.closest(".ix-artefact").id;
   data.z = data.radius.map((radii) => radii.map((radius, i) =>
     [data.minimum.z[0] + radius * Math.cos(data.angles[i]), data.minimum.z[1] + radius * Math.sin(data.angles[i])]));
@@ -49,7 +50,7 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
       element(made, "tspan", { dy: 3, "font-size": 9, "font-style": "normal" }, number);
     };
     name({ x: LEFT + wide / 2, y: SIZE - 5 }, "1");
-    name({ x: 9, y: TOP + high / 2 }, "2");
+    name({ x: 8, y: TOP + high / 2 }, "2");
     const frame = element(svg, "rect", { ...place, fill: "none" });
     const inside = element(svg, "g", { "clip-path": `url(#${id}-${space})`, fill: "none", "stroke-linejoin": "round" });
     return { svg, inside, frame, axes, to, from, space };
@@ -196,7 +197,6 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
   }
   slider.addEventListener("input", () => { state.level = Number(slider.value); update(); });
   document.addEventListener("invex:theme", paint);
-  state.stop = around(data.opens ?? 0.6);
-  paint();
+    paint();
   update();
 });

@@ -107,14 +107,14 @@ class Pointer:
         circle = self.handle if space == "z" else self.tip
         left, right, bottom, top = self.data["frames"][space]
         x, y = (float(circle.get_attribute(name)) for name in ("cx", "cy"))
-        return np.array([left + (x - 36) / 296 * (right - left), top - (y - 8) / 298 * (top - bottom)])
+        return np.array([left + (x - 44) / 288 * (right - left), top - (y - 8) / 298 * (top - bottom)])
 
     def pixel(self, point: np.ndarray, space: str = "z") -> tuple[float, float]:
         """Where on the screen a point is."""
         left, right, bottom, top = self.data["frames"][space]
         box = self.panels[space].bounding_box()
         across, down = (point[0] - left) / (right - left), (top - point[1]) / (top - bottom)
-        x, y = (36 + 296 * across) / 340, (8 + 298 * down) / 340
+        x, y = (44 + 288 * across) / 340, (8 + 298 * down) / 340
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
     @property

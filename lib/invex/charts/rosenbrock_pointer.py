@@ -30,9 +30,10 @@ def frame_around(points: Tensor, side: float, room: Frame = ROOM, margin: float 
     return ends[0], ends[1], ends[2], ends[3]
 
 
-def most_crossings(curve: Tensor, centre: Tensor, turns: Tensor) -> int:
-    """How often a straight ray from `centre` (2,) crosses a closed curve (n, 2), at the angle where most."""
-    return int(pointer_crossings(curve, centre, turns).max())
+def most_crossings(curve: Tensor, centre: Tensor, turns: Tensor) -> tuple[int, Tensor]:
+    """How often a straight ray from `centre` (2,) crosses a closed curve (n, 2) at most, and where."""
+    counts = pointer_crossings(curve, centre, turns)
+    return int(counts.max()), turns[counts == counts.max()]
 
 
 def crossings_of_level(
@@ -68,6 +69,7 @@ def pointer_data(
         "levels": [round(level, 4) for level in curves.levels.tolist()],
         "start": start,
         "stops": stops,
+        "opens": _opens(curves.input[start], stops, place),
         "angles": _digits(curves.angles),
         "radius": _digits(radius),
         "x": _digits(curves.input),
@@ -90,6 +92,12 @@ def _stops(angles: Tensor, tips: Tensor, frame: Frame) -> list[int]:
         if angles[i] - angles[found[-1]] > 0.026 or moved > 0.02:
             found.append(i)
     return found
+
+
+def _opens(curve: Tensor, stops: list[int], place: Tensor) -> int:
+    """The stop through whose tip a straight ray in input space crosses the curve most often."""
+    arms = curve[stops] - place
+    return int(pointer_crossings(curve, place, torch.atan2(arms[:, 1], arms[:, 0])).argmax())
 
 
 def _ray(

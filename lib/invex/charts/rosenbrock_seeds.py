@@ -149,12 +149,13 @@ def causes_in_words(frame: pd.DataFrame) -> str:
     worse = frame.loc[bad, "loss"].median() - frame.loc[~bad, "loss"].median()
     largest = max(("property", "input"), key=lambda name: gap[name])
     other = "input" if largest == "property" else "property"
-    rank = stats.spearmanr(frame["loss"], frame["rmse"]).statistic if len(frame) > 2 else np.nan
+    rank = stats.spearmanr(frame["loss"], frame["rmse"]).statistic
+    linked = f" The rank correlation of training loss and error over the seeds is {rank:.2f}."
     return (
         f"What sets the {int(bad.sum())} worse seeds apart is {TERMS[largest]} term of the loss: it ends "
         f"{gap[largest]:.2f} nats a point higher in the median "
-        f"({TERMS[other]} by {gap[other]:+.2f}), and the loss as a whole by {worse:+.2f}. "
-        f"The rank correlation of training loss and error over the seeds is {rank:.2f}."
+        f"({TERMS[other]} by {gap[other]:+.2f}), and the loss as a whole by {worse:+.2f}."
+        + (linked if len(frame) > 2 else "")
     )
 
 

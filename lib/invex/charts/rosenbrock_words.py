@@ -29,12 +29,12 @@ def agreement_in_words(by_curve: int, by_value: int, level: float) -> str:
         return (
             "How often does a straight pointer in input space cross the level curve? At the level "
             f"{level:.2f} at most {by_curve} times, counted on the curve that is drawn, and as often if one "
-            "forgets the curve and looks where $F$ itself passes the level along each ray."
+            "forgets the curve and looks where $F$ itself passes the level along those rays."
         )
     return (
         f"A straight pointer in input space crosses the curve of level {level:.2f} up to {by_curve} times, "
-        f"counted on the curve that is drawn, and {by_value} times where $F$ itself passes the level along a "
-        "ray in view. The second count is the safer one: a drawn curve has corners and leaves the picture."
+        f"counted on the curve that is drawn, and {by_value} times where $F$ itself passes the level along "
+        "those rays. The second count is the safer one: a drawn curve has corners and leaves the picture."
     )
 
 
