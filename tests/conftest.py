@@ -17,6 +17,16 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
          "--disable-sync", "--no-first-run"]  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist names the groups after
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a set-up of their module run on one worker: on two, each would make it."""
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else []
+        shared = any(found[-1].scope == "module" for found in fixtures)
+        if shared and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):

@@ -1,4 +1,4 @@
-"""The API page, made from the library's source without importing it: one anchor for every public name."""
+"""The API pages, made from the library's source without importing it: one anchor for every public name."""
 
 import ast
 import re
@@ -12,19 +12,31 @@ from sphinx.pycode import ModuleAnalyzer
 
 SECTIONS = {name: f"**{name}**" for name in ("Args", "Returns", "Yields", "Raises", "Attributes", "Example")}
 LIBRARY = Path(invex.__file__).parent
-PARTS = ("nn", "data", "analysis", "experiments", "charts", "lab", "press")
+MARK = re.compile(r"^<!-- insert: api (\S+) -->$", re.MULTILINE)
+PACKAGES = (
+    "nn", "data", "analysis", "analysis.level_sets", "analysis.argmin", "analysis.signal", "experiments",
+    "charts", "lab", "press",
+)  # fmt: skip
+"""Those with a page of their own; a module stands on the page of the innermost one that holds it."""
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.connect("config-inited", rank)
     app.connect("source-read", fill)
-    app.connect("viewcode-find-source", find_source)
+    if "sphinx.ext.viewcode" in app.extensions:  # quick sites have no listings
+        app.connect("viewcode-find-source", find_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+def rank(app: Any, config: Any) -> None:
+    """Let the search find chapters before functions; Sphinx takes a relative path from where it started."""
+    config.html_search_scorer = str(Path(__file__).with_name("scorer.js"))
+
+
 def fill(app: Any, page: str, source: list[str]) -> None:
-    """Write the entries into the page that asks for them."""
-    source[0] = source[0].replace("<!-- insert: api -->", markdown()) if page == "api" else source[0]
+    """Write the entries of a package into the page that asks for them."""
+    source[0] = MARK.sub(lambda mark: markdown(mark[1].removeprefix("invex.")), source[0])
 
 
 def find_source(app: Any, module: str) -> tuple[str, dict[str, Any]] | None:
@@ -38,16 +50,22 @@ def find_source(app: Any, module: str) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
-def markdown() -> str:
-    """Return every public module's functions and classes with their docstrings, as MyST."""
-    return "\n".join(line for path in _modules() for line in _module(path))
+def markdown(package: str) -> str:
+    """Return the functions and classes of each public module of a package with their docstrings, as MyST."""
+    return "\n".join(line for path in modules(package) for line in _module(path))
 
 
-def _modules() -> Iterator[Path]:
-    for part in PARTS:
-        for path in sorted((LIBRARY / part).rglob("*.py")):
-            if not path.name.startswith("_") and "cli" not in path.parts:
-                yield path
+def modules(package: str) -> list[Path]:
+    """Return the files of the public modules that stand on a package's page."""
+    found = sorted((LIBRARY / package.replace(".", "/")).rglob("*.py"))
+    return [path for path in found if _package(path) == package and not path.name.startswith("_")]
+
+
+def _package(path: Path) -> str:
+    """Return the innermost of `PACKAGES` that holds a module; the commands are not for import."""
+    name = ".".join(path.relative_to(LIBRARY).parent.parts)
+    inside = [package for package in PACKAGES if f"{name}.".startswith(f"{package}.")]
+    return max(inside, key=len) if "cli" not in path.parts else ""
 
 
 def _module(path: Path) -> Iterator[str]:

@@ -1,11 +1,14 @@
 """Mends what the stock theme gets wrong for screen readers, validators and folders, one function a fault."""
 
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from bs4 import BeautifulSoup, Tag
 from bs4.dammit import EntitySubstitution
 from bs4.formatter import HTMLFormatter
+from invex.press.cite import address
 
 HTML = HTMLFormatter(
     entity_substitution=EntitySubstitution.substitute_xml,
@@ -27,15 +30,51 @@ def mend_site(app: Any, error: Exception | None) -> None:
     pages = [] if error else sorted(Path(app.outdir).rglob("*.html"))
     for page in pages:
         if page.relative_to(app.outdir).parts[0] not in ("_static", "static_vendor", "figures"):
-            page.write_text(fix(page.read_text(encoding="utf-8")), encoding="utf-8")
+            at = f"{address()}{page.relative_to(app.outdir).as_posix()}" if address() else ""
+            page.write_text(fix(page.read_text(encoding="utf-8"), at), encoding="utf-8")
 
 
-def fix(text: str) -> str:
-    """Return a page with every fix applied."""
+def fix(text: str, at: str = "") -> str:
+    """Return a page with every fix applied; `at` is where it is published, as far as that is known."""
     soup = BeautifulSoup(text, "html.parser")
+    introduce(soup, at)
     for mend in FIXES:
         mend(soup)
     return soup.decode(formatter=HTML)
+
+
+def introduce(soup: BeautifulSoup, at: str) -> None:
+    """A page that is found or shared elsewhere has its title, its first sentences and its first picture."""
+    if not soup.head or not soup.title or soup.select("meta[property='og:title']"):
+        return
+    said = {"og:title": soup.title.get_text(strip=True), "og:type": "article", "og:url": at}
+    said |= {"og:description": description(soup), "og:image": urljoin(at, picture(soup))}
+    if not soup.select("meta[name=description]"):
+        soup.head.append(soup.new_tag("meta", attrs={"name": "description", "content": description(soup)}))
+    for name, text in said.items():
+        if text:
+            soup.head.append(soup.new_tag("meta", attrs={"property": name, "content": text}))
+
+
+def description(soup: BeautifulSoup) -> str:
+    """Return the first sentences of the text that fit into 200 characters; without any, the page's title."""
+    for paragraph in soup.select("article section > p, article section p"):
+        text = " ".join(re.sub(r"\\[()]", "", paragraph.get_text()).split())  # formulas without their marks
+        aside = paragraph.find_parent("noscript") or paragraph.find_parent(class_=re.compile("^(cell|ix-)"))
+        if len(text) > 40 and not aside:
+            sentences = re.split(r"(?<=[.!?:])\s+(?=[A-Z])", text)
+            fitting = [" ".join(sentences[:n]) for n in range(1, len(sentences) + 1)]
+            whole = [each for each in fitting if len(each) <= 200]
+            return whole[-1] if whole else f"{text[:199].rsplit(' ', 1)[0]}…"
+    return soup.title.get_text(strip=True) if soup.title else ""
+
+
+def picture(soup: BeautifulSoup) -> str:
+    """Return the address of the first figure as a picture of pixels, or of the book's own."""
+    for image in soup.select("article img.only-light[src*='figures/']"):
+        return str(image["src"]).removesuffix(".light.svg") + ".png"
+    icon = soup.select_one("link[rel=icon], link[rel='shortcut icon']")
+    return str(icon["href"]).rpartition("/")[0] + "/page.png" if icon else ""
 
 
 def drop_preloads(soup: BeautifulSoup) -> None:

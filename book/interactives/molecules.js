@@ -80,7 +80,13 @@
       return Array.from({ length: Math.max(last - first + 1, 0) }, (_, i) => (first + i) * size);
     }
 
-    let viewer = null, drawn = null;
+    let viewer = null, drawn = null, rest = 0;
+    function spin() { /* a while for each molecule: without an end it would keep a processor busy */
+      if (still) return;
+      viewer.spin("y", .5);
+      clearTimeout(rest);
+      rest = setTimeout(() => viewer.spin(false), 4000);
+    }
     const isolate = (event) => event.stopPropagation(); /* the wheel and a finger scroll the page, the mouse turns the molecule */
     for (const name of ["wheel", "mousewheel", "DOMMouseScroll", "touchstart", "touchmove"]) space.addEventListener(name, isolate, { capture: true, passive: true });
 
@@ -91,7 +97,6 @@
         const box = element(space, "div", { style: "position:absolute;inset:0" });
         viewer = library.createViewer(box, { backgroundAlpha: 0, antialias: true, disableFog: true });
         viewer.setBackgroundColor(0xffffff, 0);
-        if (!still) viewer.spin("y", .5);
         window.addEventListener("resize", () => viewer.resize());
       } catch (error) {
         viewer = null;
@@ -103,7 +108,7 @@
 
     function inSpace(molecule) {
       const name = molecule ? molecule.smiles : "none";
-      space.setAttribute("aria-label", molecule ? `${molecule.smiles} in space, ${molecule.xyz ? "turning" : "no structure found"}` : "no molecule here");
+      space.setAttribute("aria-label", molecule ? `${molecule.smiles} in space, ${molecule.xyz ? "drawn" : "no structure found"}` : "no molecule here");
       if (!viewer || drawn === name) return;
       drawn = name;
       viewer.removeAllModels();
@@ -118,6 +123,7 @@
         viewer.setStyle({ elem: "N" }, style(theme().dark ? 0x4398f5 : 0x0a6aac, .27));
         viewer.zoomTo();
         viewer.zoom(.95);
+        spin();
       }
       viewer.render();
     }

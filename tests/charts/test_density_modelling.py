@@ -22,7 +22,7 @@ def page(request):
 
 def planar_run(dataset, method, seed=0, divergence=0.1):
     tensors = {"log_density": torch.zeros(120, 120).half(), "samples": torch.zeros(10, 2).half()}
-    config = {"dataset": dataset, "method": method, "seed": seed}
+    config = {"dataset": dataset, "method": method, "seed": seed, "rate": 2e-3}
     return SimpleNamespace(
         config=config, failed=None, tensors=lambda: tensors, metrics={"divergence": divergence}
     )
@@ -180,6 +180,21 @@ def test_longest_runs_that_both_methods_have_are_drawn():
     kept = tables.longest(Records("density_2d", runs, [])).runs
     assert [run.config["steps"] for run in kept] == [1500, 1500]
     assert len(tables.longest(Records("density_2d", runs[2:], [])).runs) == 1
+
+
+def test_a_method_is_drawn_at_its_steadiest_rate_and_what_diverged_is_said():
+    fast, fell, slow, slower = (planar_run(name, "Glow") for name in ("a", "b", "a", "b"))
+    slow.config["rate"] = slower.config["rate"] = 5e-4
+    for run in (fast, fell, slow, slower):
+        run.config["steps"] = 1500
+    fell.failed = "loss not finite at update 505"
+    records = Records("density_2d", [fast, fell, slow, slower], [])
+    assert tables.longest(records).runs == [slow, slower]
+    assert tables.longest(Records("density_2d", [fast, slow], [])).runs == [fast]
+    assert "At a rate of 0.002 Glow failed on b (loss not finite at update 505)." in words.diverged_in_words(
+        records
+    )
+    assert words.diverged_in_words(Records("density_2d", [slow], [])) == ""
 
 
 def test_interactive_data_are_plain_numbers_and_have_a_still_picture():

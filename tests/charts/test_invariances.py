@@ -1,6 +1,5 @@
 """Drawings of the Rosenbrock chapter: what they show is what they were given."""
 
-import json
 import math
 
 import numpy as np
@@ -42,9 +41,14 @@ def test_figures_are_drawn(curves, minimum):
     eigenvalues = pd.DataFrame({"network": ["a"] * 5 + ["b"] * 5, "smallest": np.linspace(-3, 3, 10)})
     crossings = pd.DataFrame({"network": ["a", "b", "b"], "count": [1, 1, 3], "share": [1.0, 0.7, 0.3]})
     with house():
-        assert len(charts.level_curve(one.assign(y=1.0), one, minimum).axes) == 3
-        assert len(charts.pointer(one, rays, minimum).axes) == 2
+        limits = (-1.0, 1.0, -0.5, 3.0)
+        assert len(charts.level_curve(one.assign(y=1.0), one, minimum, limits).axes) == 3
+        assert charts.pointer(one, rays, minimum, limits).axes[1].get_ylim() == (-0.5, 3.0)
         assert len(charts.level_curves(rows, minimum).axes) == 3
+        (note,) = {
+            text.get_text() for text in charts.level_curves(rows, minimum, (0.4, 0.9)).axes[1].texts
+        } - {text.get_text() for text in charts.level_curves(rows, minimum).axes[1].texts}
+        assert "same valley" in note
         assert len(charts.certificates(eigenvalues, crossings).axes) == 2
 
 
@@ -55,38 +59,36 @@ def test_curves_are_drawn_closed(curves):
     np.testing.assert_array_equal(closed[0], closed[-1])
 
 
-def test_pointer_data_is_json_and_gives_the_points_back(curves, minimum):
-    data = json.loads(json.dumps(charts.pointer_data(curves, minimum, every=1, side=0.4), allow_nan=False))
-    radius, angle = np.array(data["radius"]), np.array(data["angles"])
-    back = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
-    np.testing.assert_allclose(back, curves.latent.numpy(), atol=1e-4)
-    np.testing.assert_allclose(data["x"], curves.input.numpy(), atol=1e-4)
-    assert data["frames"]["z"][0] < -0.4 < 0.4 < data["frames"]["z"][1]
-
-
-def test_choices_take_medians_and_extremes_and_leave_failures_out():
+def test_choices_take_medians_and_extremes_of_all_runs_that_have_an_error():
     metrics = pd.DataFrame(
         {
-            "choice": ["a", "a", "a", "b", "b"],
-            "rmse": [0.1, 0.2, 0.4, 0.3, 9.0],
-            "seconds": [1.0, 2.0, 3.0, 4.0, 5.0],
-            "failed": ["", "", "", "", "ran away"],
+            "choice": ["a", "a", "a", "b", "b", "c"],
+            "rmse": [0.1, 0.2, 0.4, 0.3, 0.5, None],
+            "minimum": [1.0, 1.0, 1.0, 2.0, None, None],
+            "failed": ["", "", "", "", "f still falls", "loss not finite"],
         }
     )
-    table = charts.choices(metrics, {"rmse": "RMSE", "seconds": "seconds"})
-    assert table["RMSE"].tolist() == [0.2, 0.3]
+    table = charts.choices(metrics, {"rmse": "RMSE", "minimum": "least F", "seconds": "seconds"})
+    assert table["choice"].tolist() == ["a", "b"]
+    assert table["RMSE"].tolist() == [0.2, 0.4]
     assert table["RMSE low"].tolist() == [0.1, 0.3]
-    assert table["RMSE high"].tolist() == [0.4, 0.3]
-    assert table["n"].tolist() == [3, 1]
-    assert charts.choices_in_words(table) == "RMSE from 0.200 (a) to 0.300 (b)."
-    assert charts.choices_in_words(table.tail(1)) == "RMSE 0.300 (b)."
+    assert table["RMSE high"].tolist() == [0.4, 0.5]
+    assert table["least F"].tolist() == [1.0, 2.0]
+    assert table["n"].tolist() == [3, 2]
+    assert charts.choices_in_words(table) == "RMSE from 0.200 (a) to 0.400 (b)."
+    assert charts.choices_in_words(table.tail(1)) == "RMSE 0.400 (b)."
 
 
-def test_a_caption_says_what_rows_are_made_of_and_which_runs_have_none():
+def test_a_caption_says_what_rows_are_made_of_and_which_runs_have_no_minimum():
     names, rows = {"rmse": "RMSE"}, {"choice": ["a", "a", "b"], "rmse": [0.1, 0.2, None]}
-    metrics = pd.DataFrame(rows | {"failed": ["", "", "no minimum"]})
+    reason = "f still falls at (-1e+06, 1e+06), f = -758865.3, and has no minimum within 1e+06 of the start"
+    metrics = pd.DataFrame(rows | {"failed": ["", "", reason]})
     said = charts.runs_in_words(metrics, charts.choices(metrics, names))
-    assert said == "medians over n seeds, and the extremes of the RMSE. Failed: b (no minimum)."
+    assert said == (
+        "medians over n seeds, and the extremes of the RMSE. Failed: b: f has no minimum, but falls for as "
+        "far as one looks (1 run)."
+    )
+    assert "758865" not in said
     once = metrics.head(1)
     assert charts.runs_in_words(once, charts.choices(once, names)) == "one seed each."
 
@@ -95,10 +97,4 @@ def test_extremes_of_single_runs_are_left_out():
     metrics = pd.DataFrame({"choice": ["a", "b"], "rmse": [0.1, 0.2], "failed": ["", ""]})
     assert list(charts.choices(metrics, {"rmse": "RMSE"})) == ["choice", "RMSE", "n"]
     assert charts.choices(pd.DataFrame(), {"rmse": "RMSE"}).empty
-
-
-def test_strays_are_those_of_the_recorded_seeds_else_of_the_model_that_is_drawn() -> None:
-    recorded = pd.DataFrame({"valley_away": [0.01, 0.03, None, 0.02]})
-    found = charts.strays(recorded, 9.0, 0.02)
-    assert found == {"value": 1.0, "low": 0.5, "high": 1.5, "n": 3}
-    assert charts.strays(pd.DataFrame(), 0.01, 0.02) == {"value": 0.5, "low": 0.5, "high": 0.5, "n": 1}
+    assert charts.choices(metrics.assign(rmse=None), {"rmse": "RMSE"}).empty

@@ -7,73 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from invex.analysis.level_sets import MinimumNotFound
 from invex.data import synthetic
 from invex.experiments import rosenbrock
-from invex.nn.vae import GenerativeModel
 from torch import nn
 
 CHAPTER = Path(__file__).parents[2] / "book/invariances/rosenbrock.md"
-
-
-class Bend(nn.Module):
-    """The pair whose norm, to the power of one half, is the Rosenbrock function."""
-
-    def forward(self, x):
-        return torch.stack([1 - 10 * x[..., 0], 10 * (10 * x[..., 0]) ** 2 - 100 * x[..., 1]], dim=-1)
-
-
-class Unbend(nn.Module):
-    def forward(self, z):
-        x1 = (1 - z[..., 0]) / 10
-        return torch.stack([x1, (10 * (10 * x1) ** 2 - z[..., 1]) / 100], dim=-1)
-
-
-class Root(nn.Module):
-    def forward(self, z):
-        return (z.square().sum(-1) + 1e-12) ** 0.25
-
-
-def test_a_perfect_model_has_no_error_its_minimum_in_place_and_its_valley_on_the_parabola():
-    perfect = GenerativeModel(Bend(), Unbend(), Root())
-    x = synthetic.grid(5, dtype=torch.float64)
-    torch.testing.assert_close(perfect.predict(x), synthetic.rosenbrock(x), rtol=1e-6, atol=1e-3)
-    floor, truth = rosenbrock.valley(perfect)
-    torch.testing.assert_close(truth.square() * 10, torch.linspace(0.42, 1, 30).double().expand(2, 30))
-    assert (floor - truth).abs().max() < 2e-3  # at x2 = 1 the exact floor lies this near to the parabola
-    assert (floor[0] < 0).all()
-    assert (floor[1] > 0).all()
-
-
-class Off(Root):
-    """One half more within the training square, one more around it."""
-
-    def forward(self, z):
-        inside = Unbend()(z).abs().amax(-1) < 0.4 + 1e-9
-        return super().forward(z) + torch.where(inside, 0.5, 1.0)
-
-
-class Displaced(Unbend):
-    def forward(self, z):
-        return super().forward(z) + 0.03
-
-
-def test_measures_of_a_model_with_known_errors():
-    model = GenerativeModel(Bend(), Displaced(), Off())
-    found, (floor, truth) = rosenbrock.measure(model), rosenbrock.valley(model)
-    assert found["rmse"] == pytest.approx(0.5, abs=1e-6)
-    assert found["largest_residual"] == pytest.approx(0.5, abs=1e-3)
-    assert found["rmse_around"] == pytest.approx(1, abs=1e-6)
-    assert len(rosenbrock._surroundings()) == 61**2 - 41 * 31
-    assert found["minimum"] == pytest.approx(0.501, abs=1e-6)
-    assert found["minimum_away"] == pytest.approx(0.03 * 2**0.5)
-    assert found["valley_away"] == (floor - truth).abs().max().item()
-
-
-def test_a_model_without_a_valley_is_found_out():
-    flat = GenerativeModel(nn.Identity(), nn.Identity(), Root())
-    floor, truth = rosenbrock.valley(flat)
-    assert floor.abs().max() < 1e-3
-    assert (floor - truth).abs().max() > 0.3
 
 
 def test_building_is_deterministic_and_leaves_the_readers_generator_alone():
@@ -116,10 +55,36 @@ def test_every_choice_reaches_the_model(config):
     assert model.log_sigma.exp().tolist() == pytest.approx([config.sigma_x, 0.3, config.sigma_z])
 
 
-def test_seeds_of_a_choice_come_after_all_choices_of_the_seed_before():
+def test_the_chapters_seeds_come_first_and_then_all_choices_of_a_seed_before_the_next():
     runs = rosenbrock.configs("paper")
-    assert [config.seed for config in runs] == [seed for seed in range(3) for _ in rosenbrock.CHOICES]
-    assert len(set(runs)) == 30
+    own, others = runs[:10], runs[10:]
+    assert [config.seed for config in own] == list(range(10))
+    assert {replace(config, seed=0, kept=False) for config in own} == {rosenbrock.CHAPTER}
+    assert all(config.kept for config in own)
+    assert [config.seed for config in others] == [s for s in range(3) for _ in rosenbrock.CHOICES[1:]]
+    assert len(set(runs)) == len(runs)
+
+
+def test_kept_weights_give_the_model_back_to_half_precision_of_its_widest_part():
+    config = replace(rosenbrock.CHAPTER, seed=3)
+    model = rosenbrock.build(config)
+    with torch.no_grad():  # as if it had been trained
+        for parameter in model.parameters():
+            parameter += 0.01
+    kept = rosenbrock.weights(model)
+    assert sum(tensor.numel() * tensor.element_size() for tensor in kept.values()) < 2e6
+    back = rosenbrock.trained(config, kept)
+    x = synthetic.grid(9, dtype=torch.float64)
+    torch.testing.assert_close(back.encode(x), model.double().encode(x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(back.predict(x), model.predict(x), rtol=1e-3, atol=1e-3)
+    assert torch.equal(rosenbrock.trained(config, rosenbrock.weights(back)).predict(x), back.predict(x))
+    assert not torch.allclose(rosenbrock.build(config).double().predict(x), model.predict(x), rtol=1e-2)
+
+
+def test_a_bijection_that_starts_as_the_identity():
+    x = synthetic.grid(5)
+    assert torch.equal(rosenbrock.build(replace(rosenbrock.CHAPTER, identity=True)).encode(x), x)
+    assert not torch.equal(rosenbrock.build(rosenbrock.CHAPTER).encode(x), x)
 
 
 def test_a_fitted_model_is_in_float64_with_a_curve_of_finite_terms():
@@ -130,19 +95,27 @@ def test_a_fitted_model_is_in_float64_with_a_curve_of_finite_terms():
 
 def test_a_run_measures_its_model_or_says_that_it_has_no_minimum(monkeypatch):
     def fitted(config, device, progress):
-        head = Root() if config.seed == 0 else nn.Sequential(nn.Linear(2, 1), nn.Flatten(0)).double()
-        return GenerativeModel(Bend(), Unbend(), head), {"property": [0.5]}
+        return rosenbrock.build(config).double(), {"property": [0.5]}
+
+    def shape(model):
+        if model.log_sigma[0].exp() > 0.15:
+            raise MinimumNotFound("f still falls")
+        return {"one_point": "yes"}
 
     monkeypatch.setattr(rosenbrock, "fit", fitted)
-    chosen = [replace(rosenbrock.CHAPTER, epochs=1, seed=seed) for seed in (0, 1)]
+    monkeypatch.setattr(rosenbrock, "errors", lambda model: {"rmse": 0.1})
+    monkeypatch.setattr(rosenbrock, "shape", shape)
+    chosen = [replace(rosenbrock.CHAPTER, epochs=1, kept=True), replace(rosenbrock.RELEASED, epochs=1)]
     outcomes = dict(rosenbrock.run(chosen, device="cpu", folder=None, progress=lambda _: None))
     assert list(outcomes) == chosen
     good, bad = outcomes.values()
     assert good.failed is None
-    assert good.metrics.keys() == {*rosenbrock.measure(fitted(chosen[0], "", None)[0]), "seconds"}
-    assert "still falls" in bad.failed
-    assert bad.metrics.keys() == {"seconds"}
+    assert good.metrics.keys() == {"rmse", "one_point", "seconds"}
     assert good.tables["curve"] == {"epoch": [0], "property": [0.5]}
+    assert good.tensors.keys() == dict(rosenbrock.build(rosenbrock.CHAPTER).named_parameters()).keys()
+    assert bad.failed == "f still falls"
+    assert bad.metrics.keys() == {"rmse", "seconds"}
+    assert not bad.tensors
 
 
 def test_the_control_has_two_minima():

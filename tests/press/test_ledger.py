@@ -1,12 +1,14 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from invex.press import inserts
 from invex.press.book import Book
-from invex.press.ledger import Ledger, first_sentence, ledger
+from invex.press.ledger import Ledger, ledger
 from invex.press.verdict import (
     DIFFERS,
     FULL_SCALE,
@@ -194,7 +196,9 @@ def test_the_pages_lead_to_every_artefact_that_is_shown(book: Book, made: Path) 
     found = evaluate(book, made, RIGHT, shown=(*ALL, "own-cost"))
     board = BeautifulSoup(found.html("scoreboard", "../"), "html.parser")
     there = (*ALL, "known2020-thm1")  # a check has its address before the first of its results
-    assert [a["href"] for a in board.select("a")] == [f"../part/tiny.html#{name}" for name in there]
+    assert [a["href"] for a in board.select(".ix-signs a")] == [f"../part/tiny.html#{name}" for name in there]
+    counted = [str(a["href"]) for a in board.select(".ix-key a")]  # to the ledger, filtered
+    assert counted == ["../ledger.html?verdict=reproduced", "../ledger.html?verdict=not%20attempted"]
     assert len(board.select(".ix-signs li")) == 4
     gallery = BeautifulSoup(found.html("gallery"), "html.parser")
     figures = [f"part/tiny.html#{name}" for name in ("known2020-fig1", "own-cost")]
@@ -220,6 +224,34 @@ def test_what_other_code_recorded_is_called_stale(book: Book, made: Path) -> Non
             len(BeautifulSoup(x.html(part), "html.parser").select(".ix-badge-stale")) for x in (fresh, stale)
         ]
         assert counts[0] == 0 < counts[1], part
+
+
+def test_the_ledger_is_found_by_verdict_work_and_kind(book: Book, made: Path, rewrite: Any) -> None:
+    tiny = yaml.safe_load((book.source / "part" / "tiny.yml").read_text())
+    own = {"id": "own-cost/aim", "artefact": "own-cost", "what": "Cost", "kind": "bound", "relation": "<"}
+    rewrite(claims=[*tiny["claims"], own | {"paper": 1, "source": "ours"}])
+    found = evaluate(book, made, RIGHT | {"own-cost/aim": 2.0}, shown=(*ALL, "own-cost"))
+    contents = BeautifulSoup(found.html("contents"), "html.parser")
+    choices = {each["data-key"]: each.select("option")[1:] for each in contents.select("select")}
+    rows = BeautifulSoup(found.html("table"), "html.parser").select("tbody")
+    for key, options in choices.items():
+        present = {mark for row in rows for mark in str(row[f"data-{key}"]).split("|") if mark}
+        assert present <= {str(option["value"]) for option in options}, key
+    verdicts = [str(option["value"]) for option in choices["verdict"]]
+    assert verdicts == [REPRODUCED, NOT_ATTEMPTED, "aim missed"]
+    assert "1 missed." in contents.select_one(".ix-aims").get_text()
+    assert "3 of 4 reproduced" in contents.select_one(".ix-contents").get_text(" ")
+    assert contents.select_one(".ix-filters").has_attr("hidden")  # a script shows it
+
+
+def test_each_work_has_a_heading_that_the_contents_lead_to(book: Book, made: Path) -> None:
+    evaluate(book, book.artefacts, RIGHT, shown=(*ALL, "own-cost"))
+    (book.source / "ledger.md").write_text("<!-- insert: contents -->\n\n<!-- insert: table -->\n")
+    page = inserts.fill(book, "recorded", "ledger")
+    targets = re.findall(r"^\((ledger-\w+)\)=\n## .+$", page, re.MULTILINE)
+    assert targets == ["ledger-known2020", "ledger-own"]
+    links = BeautifulSoup(page, "html.parser").select(".ix-contents a")
+    assert [str(link["href"]) for link in links] == [f"#{target}" for target in targets]
 
 
 def test_each_verdict_is_explained(book: Book, made: Path) -> None:
@@ -273,8 +305,3 @@ def test_text_from_the_data_is_escaped(book: Book, made: Path, rewrite: Any) -> 
     for html in (found.html("scoreboard"), found.html("gallery"), found.html("table")):
         assert "<b>" not in html
         assert "&lt;b&gt;&amp;" in html
-
-
-def test_a_finding_is_the_first_sentence_of_a_caption() -> None:
-    assert first_sentence("It falls to 0.5 at N = 1.2. Then the set-up.") == "It falls to 0.5 at N = 1.2."
-    assert first_sentence("One sentence only") == "One sentence only"

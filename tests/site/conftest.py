@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from invex.press.book import Book
+from invex.press.inserts import MARK
 
 ROOT = Path(__file__).parents[2]
+PROFILES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("quick", "recorded")]
+"""Each on one worker, so that the two sites are built beside each other, and each is looked at only there."""
 
 
-@pytest.fixture(scope="session", params=["quick", "recorded"])
+@pytest.fixture(scope="session", params=PROFILES)
 def profile(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -21,7 +25,7 @@ def site(profile: str) -> Path:
     root = ROOT / "_build" / "tests" / profile
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / "lock"):
-        for name in ("_config.yml", "_toc.yml", "benchmarks", "book", "static_vendor"):
+        for name in ("_config.yml", "_toc.yml", "CITATION.cff", "benchmarks", "book", "static_vendor"):
             if not (root / name).is_symlink():
                 (root / name).symlink_to(ROOT / name)
         command = [
@@ -48,7 +52,14 @@ def pages(site: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def visited(site: Path, pages: list[str]) -> list[str]:
-    """Pages to open in the browser; the source listings are all alike, so three stand for them."""
+def visited(site: Path, pages: list[str], profile: str) -> list[str]:
+    """Pages to open in the browser: three stand for the source listings, which are all alike.
+
+    Of the quick site only those that it does not share with the recorded one: made from results.
+    """
     listings = sorted((page for page in pages if page.startswith("_modules/")), key=len)
-    return [page for page in pages if not page.startswith("_modules/")] + [listings[0], *listings[-2:]]
+    if profile == "recorded":
+        return [page for page in pages if not page.startswith("_modules/")] + [listings[0], *listings[-2:]]
+    book = Book(ROOT)
+    own = [name for name in book.pages() if name in book.chapters() or MARK.search(book.text(name))]
+    return [f"{name}.html" for name in own]

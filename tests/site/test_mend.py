@@ -88,3 +88,37 @@ def test_fault_is_mended_and_stays_mended(mend) -> None:
 def test_scripts_and_entities_survive() -> None:
     text = "<script>if (a && b < c) { d(); }</script><p>a &amp; b</p><br><input disabled>"
     assert MEND["fix"](text) == text
+
+
+PAGE = (
+    "<html><head><title>One valley</title><link href='../_static/logo.svg' rel='icon'></head><body><article>"
+    "<section><div class='ix-header'><p>Source: a paper that has been read and read again by all.</p></div>"
+    "<p>Why would anyone want this? Because a valley has one floor. {more}</p></section>{figure}</article>"
+    "</body></html>"
+)
+FIGURE = "<img class='only-light' src='../figures/a/a.light.svg'>"
+
+
+def introduced(at: str = "", figure: str = FIGURE, more: str = "") -> dict[str, str]:
+    soup = BeautifulSoup(PAGE.format(figure=figure, more=more), "html.parser")
+    for _ in range(2):  # once is as good as twice
+        MEND["introduce"](soup, at)
+    metas = soup.select("meta")
+    assert len(metas) == len({meta.get("property") or meta.get("name") for meta in metas})
+    return {str(meta.get("property") or meta.get("name")): str(meta["content"]) for meta in metas}
+
+
+def test_a_page_says_what_it_is_and_shows_its_first_figure() -> None:
+    said = introduced("https://book.example/part/one.html", more="And more. " * 30)
+    assert said["description"].startswith("Why would anyone want this? Because a valley has one floor. And")
+    assert len(said["description"]) <= 200
+    assert said["og:description"] == said["description"]
+    assert said["og:title"] == "One valley"
+    assert said["og:image"] == "https://book.example/figures/a/a.png"
+    assert said["og:url"] == "https://book.example/part/one.html"
+
+
+def test_without_an_address_or_a_figure_a_page_has_the_books_picture() -> None:
+    said = introduced(figure="")
+    assert said["og:image"] == "../_static/page.png"
+    assert "og:url" not in said

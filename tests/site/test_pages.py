@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Iterator
+from html import unescape
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,20 +22,21 @@ CONFIG = Path(__file__).with_name(".htmlvalidate.json")
 
 
 @pytest.fixture(scope="module")
-def soups(site: Path, pages: list[str]) -> dict[str, BeautifulSoup]:
-    return {page: BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser") for page in pages}
+def soups(site: Path, visited: list[str]) -> dict[str, BeautifulSoup]:
+    return {page: BeautifulSoup((site / page).read_text(encoding="utf-8"), "html.parser") for page in visited}
 
 
-def addresses(soup: BeautifulSoup) -> Iterator[str]:
-    for tag in soup.select("[href], [src]"):
-        yield str(tag.get("href") or tag.get("src"))
+def values(text: str, name: str) -> set[str]:
+    """Values of an attribute on a page; parsing all the source listings for them would take minutes."""
+    return {unescape(value) for value in re.findall(rf'<[^<>]*?\s(?:{name})="([^"]*)"', text)}
 
 
-def test_internal_links_and_anchors_resolve(site: Path, soups: dict[str, BeautifulSoup]) -> None:
-    anchors = {page: {str(tag["id"]) for tag in soup.select("[id]")} for page, soup in soups.items()}
+def broken_links(site: Path, pages: list[str]) -> list[str]:
+    texts = {page: (site / page).read_text(encoding="utf-8") for page in pages}
+    anchors = {page: values(text, "id") for page, text in texts.items()}
     broken = []
-    for page, soup in soups.items():
-        for address in addresses(soup):
+    for page, text in texts.items():
+        for address in values(text, "href") | values(text, "src"):
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:
                 continue
@@ -44,7 +46,18 @@ def test_internal_links_and_anchors_resolve(site: Path, soups: dict[str, Beautif
             )
             if lost:
                 broken.append(f"{page}: {address}")
-    assert not broken
+    return sorted(broken)
+
+
+def test_internal_links_and_anchors_resolve(site: Path, pages: list[str]) -> None:
+    assert not broken_links(site, pages)
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    links = '<a class="x" href="a.html#here" id="here">1</a><a href="a.html#gone">2</a>'
+    others = '<img alt="" src="lost.png"><a href="https://elsewhere.example/#x">3</a>'
+    (tmp_path / "a.html").write_text(links + others)
+    assert broken_links(tmp_path, ["a.html"]) == ["a.html: a.html#gone", "a.html: lost.png"]
 
 
 def test_nothing_is_loaded_from_elsewhere(soups: dict[str, BeautifulSoup]) -> None:
@@ -90,24 +103,54 @@ def test_executed_notebooks_can_be_downloaded(site: Path, soups: dict[str, Beaut
     assert notebooks
     for path in notebooks:
         page = path.relative_to(site / "_sources").with_suffix(".html").as_posix()
-        assert any(path.name in address for address in addresses(soups[page])), page
+        assert any(path.name in str(link["href"]) for link in soups[page].select("a[href]")), page
         text = path.read_text(encoding="utf-8")
         assert any(cell.get("outputs") for cell in json.loads(text)["cells"]), page
         assert str(Path.home()) not in text, page
 
 
 @pytest.mark.browser
-def test_html_is_valid(site: Path, pages: list[str], node_modules: Path, tmp_path: Path) -> None:
+def test_html_is_valid(site: Path, visited: list[str], node_modules: Path, tmp_path: Path) -> None:
+    faults = invalid(site, visited, node_modules, tmp_path)
+    assert not faults, "\n".join(faults[:20])
+
+
+@pytest.mark.browser
+def test_invalid_html_is_found(node_modules: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        "<!DOCTYPE html><html lang='en'><head><title>t</title></head><p><div></p>"
+    )
+    assert any("close-order" in fault for fault in invalid(tmp_path, ["a.html"], node_modules, tmp_path))
+
+
+def invalid(site: Path, pages: list[str], node_modules: Path, tmp_path: Path) -> list[str]:
     script = node_modules / "html-validate" / "bin" / "html-validate.mjs"
     report = tmp_path / "report.json"
     command = ["node", str(script), "--config", str(CONFIG), "--formatter", f"json={report}"]
     subprocess.run([*command, *pages], cwd=site, capture_output=True)
-    faults = [
+    return [
         f"{Path(page['filePath']).name}:{fault['line']} {fault['ruleId']}: {fault['message']}"
         for page in json.loads(report.read_text())
         for fault in page["messages"]
     ]
-    assert not faults, "\n".join(faults[:20])
+
+
+def test_every_page_says_what_it_is(soups: dict[str, BeautifulSoup]) -> None:
+    for page, soup in soups.items():
+        (said,) = soup.select("meta[name=description]")
+        assert 20 < len(str(said["content"])) <= 200, page
+        (shown,) = soup.select("meta[property='og:image']")
+        assert str(shown["content"]).endswith(".png"), page
+
+
+def test_the_front_page_says_first_what_was_found(soups: dict[str, BeautifulSoup]) -> None:
+    front = soups["index.html"]
+    found = front.select(".ix-findings li")
+    assert 3 <= len(found) <= 5
+    assert all(each.select_one("a[href*='#']") and each.select_one("img") for each in found)
+    assert front.select_one(".ix-idea img")
+    order = [front.select_one(part).sourceline for part in (".ix-findings", ".ix-cards", ".ix-scoreboard")]
+    assert order == sorted(order)
 
 
 def test_the_status_page_has_device_time_and_versions(soups: dict[str, BeautifulSoup], profile: str) -> None:
@@ -120,6 +163,14 @@ def test_the_status_page_has_device_time_and_versions(soups: dict[str, Beautiful
         assert (made_at, device) == (profile, provenance.hardware("cpu"))
         assert float(seconds) >= 0
     assert dict(made)["torch"] == version("torch")
+
+
+def test_source_is_listed_on_the_published_site_alone() -> None:
+    listed = {
+        name: yaml.safe_load(press_site._config(Book(ROOT), name))["sphinx"]["config"]["extensions"]
+        for name in ("quick", "recorded", "paper")
+    }
+    assert {name for name, found in listed.items() if "sphinx.ext.viewcode" in found} == {"recorded", "paper"}
 
 
 def test_launch_buttons_appear_where_a_repository_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

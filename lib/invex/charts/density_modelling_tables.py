@@ -1,6 +1,6 @@
 """The tables of the chapter on densities, and which runs of several it draws."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -257,10 +257,17 @@ def truth(name: str) -> np.ndarray:
 
 
 def longest(records: Any) -> Any:
-    """Of each planar set the runs of the most updates that both methods have, else of the most there are."""
-    chosen = []
+    """Of each planar set the runs of the most updates that both methods have, else of the most there are.
+
+    Of each method the runs at the rate at which the least share of its runs diverged.
+    """
+    chosen, rates = [], _steadiest(records.runs)
     for dataset in dict.fromkeys(run.config["dataset"] for run in records.runs):
-        runs = [run for run in records.runs if run.config["dataset"] == dataset and run.failed is None]
+        runs = [
+            run for run in records.runs
+            if run.config["dataset"] == dataset and run.failed is None
+            and run.config["rate"] == rates[run.config["method"]]
+        ]  # fmt: skip
         steps: dict[int, set[str]] = {}
         for run in runs:
             steps.setdefault(run.config["steps"], set()).add(run.config["method"])
@@ -268,3 +275,16 @@ def longest(records: Any) -> Any:
             most = max(steps, key=lambda count: (len(steps[count]), count))
             chosen += [run for run in runs if run.config["steps"] == most]
     return replace(records, runs=chosen)
+
+
+def _steadiest(runs: Sequence[Any]) -> dict[str, float]:
+    """Of each method the rate at which the least share of its runs failed; of several the largest."""
+    failed: dict[str, dict[float, list[bool]]] = {}
+    for run in runs:
+        of_method = failed.setdefault(run.config["method"], {})
+        of_method.setdefault(run.config["rate"], []).append(run.failed is not None)
+
+    def shown(rates: dict[float, list[bool]]) -> float:
+        return min(rates, key=lambda rate: (sum(rates[rate]) / len(rates[rate]), -rate))
+
+    return {method: shown(rates) for method, rates in failed.items()}

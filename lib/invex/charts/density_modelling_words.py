@@ -1,6 +1,7 @@
 """What the chapter on densities says of its results, in sentences that the data choose."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -23,6 +24,17 @@ def planar_in_words(table: pd.DataFrame) -> str:
         f"After equally many updates the i-ResNet is closer to the truth on {' and '.join(closer)}, "
         f"Glow on {' and '.join(others)}."
     )
+
+
+def diverged_in_words(records: Any) -> str:
+    """Which planar runs diverged, and at which rate; nothing where none did."""
+    parts = [
+        "At a rate of {rate:g} {method} failed on {dataset} ".format_map(run.config) + f"({run.failed})."
+        for run in records.runs
+        if run.failed is not None
+    ]
+    tail = " Each method is shown at the rate at which the least share of its runs failed." if parts else ""
+    return " ".join(parts) + tail
 
 
 def bits_in_words(metrics: pd.DataFrame) -> str:

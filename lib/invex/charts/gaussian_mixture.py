@@ -177,7 +177,8 @@ def detector_in_words(rows: pd.DataFrame) -> str:
     others = f"the error alone has {alone.value:.2f}, its ratio to a free model's {ratio.value:.2f}"
     return (
         f"A failed fit tells two minima from one with an area of {both.value:.2f} ({others}): at the "
-        f"threshold {100 * worth['detections']:.0f} % are found, with {100 * worth['false alarms']:.0f} % false alarms."
+        f"threshold {100 * worth['detections']:.0f} % are found, with "
+        f"{100 * worth['false alarms']:.0f} % false alarms."
     )
 
 

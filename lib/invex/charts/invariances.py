@@ -1,7 +1,6 @@
 """The figures of the chapter on the Rosenbrock function: level curves before and after the bijection."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -66,13 +65,16 @@ def _square(axes: Axes) -> None:
     axes.plot(*corners.T, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
 
 
-def level_curve(points: pd.DataFrame, curve: pd.DataFrame, minimum: pd.Series) -> Figure:
+def level_curve(
+    points: pd.DataFrame, curve: pd.DataFrame, minimum: pd.Series, limits: Sequence[float]
+) -> Figure:
     """One level curve in input space (left) and after the bijection (right), over the training points.
 
     Args:
         points: x1, x2, z1, z2 and y of the training points.
         curve: x1, x2, z1, z2 of the curve, in order.
         minimum: the stationary point, the same four columns.
+        limits: low and high of x1, then of x2.
     """
     figure, *panels = _panels(INPUT, LATENT)
     colours = Normalize(0, points["y"].quantile(0.98))
@@ -81,19 +83,20 @@ def level_curve(points: pd.DataFrame, curve: pd.DataFrame, minimum: pd.Series) -
         drawn = axes.scatter(across, up, c=points["y"], s=5, cmap=_colours(), norm=colours, lw=0)
         axes.plot(*_closed(curve, space).T, color=ORANGE, linewidth=2.2)
         _stationary(axes, minimum[list(space)])
-    panels[0].set(xlim=LIMITS[0], ylim=(-0.45, 0.75), aspect="equal")
+    panels[0].set(xlim=limits[:2], ylim=limits[2:])
     _frame(panels[1], curve[list(LATENT)].to_numpy(), margin=0.3)
     figure.colorbar(drawn, ax=panels, label="property $y$", shrink=0.75, aspect=30, pad=0.02)
     return figure
 
 
-def pointer(curve: pd.DataFrame, rays: pd.DataFrame, minimum: pd.Series) -> Figure:
+def pointer(curve: pd.DataFrame, rays: pd.DataFrame, minimum: pd.Series, limits: Sequence[float]) -> Figure:
     """The pointer that turns around the minimum in latent space (left) and what becomes of it (right).
 
     Args:
         curve: the level curve.
         rays: x1, x2, z1, z2 along some pointers; `ray` numbers them.
         minimum: their common origin.
+        limits: of the input space, low and high of x1, then of x2.
     """
     figure, *panels = _panels(LATENT, INPUT)
     last = max(rays["ray"].max(), 1)
@@ -107,7 +110,7 @@ def pointer(curve: pd.DataFrame, rays: pd.DataFrame, minimum: pd.Series) -> Figu
                 _number(axes, points[-1], minimum[list(space)].to_numpy(), str(number + 1))
         _stationary(axes, minimum[list(space)])
     _frame(panels[0], curve[list(LATENT)].to_numpy(), margin=0.2)
-    panels[1].set(xlim=LIMITS[0], ylim=LIMITS[1], aspect="equal")
+    panels[1].set(xlim=limits[:2], ylim=limits[2:])
     return figure
 
 
@@ -118,12 +121,15 @@ def _number(axes: Axes, tip: np.ndarray, centre: np.ndarray, text: str) -> None:
     )
 
 
-def level_curves(curves: pd.DataFrame, minimum: pd.Series) -> Figure:
+def level_curves(
+    curves: pd.DataFrame, minimum: pd.Series, second: tuple[float, float] | None = None
+) -> Figure:
     """Level curves in latent space (left) and in input space (right), with the valley's floor and the square.
 
     Args:
         curves: level, x1, x2, z1, z2, in order along each curve.
         minimum: the stationary point.
+        second: where what looks like a second valley is lowest, if there is one in view.
     """
     figure, *panels = _panels(LATENT, INPUT)
     levels = curves["level"].unique()
@@ -139,6 +145,13 @@ def level_curves(curves: pd.DataFrame, minimum: pd.Series) -> Figure:
     panels[1].plot(floor, 10 * floor**2, color=INK, linewidth=1.1, linestyle=(0, (1, 1.6)), zorder=4)
     panels[1].set(xlim=LIMITS[0], ylim=LIMITS[1], aspect="equal")
     panels[1].annotate("training\nsquare", (-0.385, -0.01), color=MUTED, fontsize=9, va="top")
+    if second is not None:
+        panels[1].plot(*second, "x", color=INK, markersize=7, markeredgewidth=1.6, zorder=5)
+        side = "right" if second[0] > 0 else "left"
+        panels[1].annotate(
+            "the same valley,\nback in view", second, xytext=(-9 if second[0] > 0 else 9, 0), color=INK,
+            textcoords="offset points", ha=side, va="center", fontsize=9,
+        )  # fmt: skip
     figure.colorbar(
         drawn, ax=panels, label="level α", ticks=levels, format="%.2f", shrink=0.75, aspect=30, pad=0.02
     )
@@ -194,27 +207,18 @@ def ray_frame(points: Tensor, latent: Tensor) -> pd.DataFrame:
 def choices(metrics: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """One row a choice: the median of each metric over its runs, the extremes of the first, their number.
 
-    The extremes are left out where every choice was run once.
+    The extremes are left out where every choice was run once. Runs that failed are there as far as they have
+    the first metric; without it they have no row.
     """
-    if metrics.empty or (metrics["failed"] != "").all():
-        return pd.DataFrame()
-    runs = metrics[metrics["failed"] == ""].groupby("choice", sort=False)
-    table = runs[list(names)].median().rename(columns=names)
     first, shown = next(iter(names.items()))
+    if metrics.empty or first not in metrics or metrics[first].isna().all():
+        return pd.DataFrame()
+    runs = metrics[metrics[first].notna()].groupby("choice", sort=False)
+    table = runs[[name for name in names if name in metrics]].median().rename(columns=names)
     if (runs.size() > 1).any():
         table.insert(1, f"{shown} low", runs[first].min())
         table.insert(2, f"{shown} high", runs[first].max())
     return table.assign(n=runs.size()).reset_index()
-
-
-def strays(metrics: pd.DataFrame, here: float, step: float) -> dict[str, Any]:
-    """Largest strays of the floor of the valley, in steps: median and extremes of the recorded seeds, and n.
-
-    Without recorded seeds the model that is ``here`` stands alone.
-    """
-    known = metrics["valley_away"].dropna().tolist() if "valley_away" in metrics else []
-    found = [value / step for value in known or [here]]
-    return {"value": float(np.median(found)), "low": min(found), "high": max(found), "n": len(found)}
 
 
 def choices_in_words(table: pd.DataFrame) -> str:
@@ -227,37 +231,15 @@ def choices_in_words(table: pd.DataFrame) -> str:
 
 
 def runs_in_words(metrics: pd.DataFrame, table: pd.DataFrame) -> str:
-    """What a row of `choices` is made of, and which runs failed, which have no row, with the reasons."""
+    """What a row of `choices` is made of, and which runs have no minimum or failed otherwise."""
     several = f"medians over n seeds, and the extremes of the {table.columns[1]}"
     failed = metrics[metrics["failed"] != ""].groupby("choice", sort=False)["failed"]
-    lost = "; ".join(f"{choice} ({reasons.iloc[0]})" for choice, reasons in failed)
+    lost = "; ".join(f"{choice}: {_reason(reasons)}" for choice, reasons in failed)
     return f"{several if (table['n'] > 1).any() else 'one seed each'}.{f' Failed: {lost}.' if lost else ''}"
 
 
-def pointer_data(curves: Curves, minimum: pd.Series, every: int, side: float) -> dict[str, Any]:
-    """What `rosenbrock.js` needs, to five digits: radii and input points by level and angle, and two frames.
-
-    Every ``every``-th level can be chosen; those between make the pointer's path in input space smooth.
-    """
-    extent = curves.latent.flatten(0, 1)
-    low, high = extent.amin(0), extent.amax(0)
-    middle, half = (low + high) / 2, 0.55 * (high - low).max()
-    centre = torch.tensor(minimum[list(LATENT)].to_numpy(dtype=float))
-    return {
-        "levels": [round(level, 4) for level in curves.levels.tolist()],
-        "every": every,
-        "angles": _digits(curves.angles),
-        "radius": _digits((curves.latent - centre).norm(dim=-1)),
-        "x": _digits(curves.input),
-        "minimum": {"x": _digits(minimum[list(INPUT)]), "z": _digits(centre)},
-        "frames": {
-            "x": [*LIMITS[0], *LIMITS[1]],
-            "z": _digits(torch.stack([middle - half, middle + half], 1).ravel()),
-        },
-        "square": side,
-    }
-
-
-def _digits(values: Any) -> list[Any]:
-    """Nested lists of numbers to five significant digits."""
-    return [_digits(v) if np.ndim(v) else float(f"{v:.5g}") for v in np.asarray(values)]
+def _reason(reasons: pd.Series) -> str:
+    """Why runs of one choice failed; that f has no minimum is said without the coordinates of the search."""
+    without = reasons.str.contains("still falls")
+    text = "f has no minimum, but falls for as far as one looks" if without.any() else str(reasons.iloc[0])
+    return f"{text} ({len(reasons)} run{'s' * (len(reasons) > 1)})"

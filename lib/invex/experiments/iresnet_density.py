@@ -113,6 +113,7 @@ def configs(profile: str) -> list[Config]:
     return [
         short,
         replace(short, margin=0.0),
+        replace(CIFAR10, epochs=1, evaluated=200, passes=3),
         MNIST,
         CIFAR10,
         MNIST_WIDE,

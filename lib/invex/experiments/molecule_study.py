@@ -145,11 +145,9 @@ def study(every: Any, calibration: Any = None) -> Study:
         return Study(chosen, first, known, best, *used, coefficients, plain, "gap", "kcal/mol")
     try:
         table = molecules.load(config["table"], config["property"], None)
-    except (
-        DataError
-    ):  # recorded where the data were; what is known of the molecules waits for the calibration
-        none = replace(every, experiment="molecules_xtb", runs=[])
-        return Study(chosen, first, {}, calibration or none, "", "", (), plain, "gap", "kcal/mol")
+    except DataError:  # recorded where the data were: without a calibration nobody knows what is in them
+        none = replace(every, runs=[])
+        return Study(none, None, {}, calibration or none, "", "", (), False, "gap", "kcal/mol")
     known = dict(zip(table.smiles, table.values.tolist(), strict=True))
     if table.name == "enumerated":
         own = molecules_xtb.Config(count=30)

@@ -1,16 +1,18 @@
 """The Rosenbrock model of Nesterov et al. (2022), Fig. 1-3, and what the choices left open change."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from invex.analysis.level_sets.minimum import MinimumNotFound, minimum
+from invex.analysis.level_sets.minimum import MinimumNotFound
 from invex.data import synthetic
+from invex.experiments.rosenbrock_measures import errors, shape
 from invex.lab.attestations import Tolerance
 from invex.lab.records import Outcome
 from invex.nn.bijections import Activation, autoregressive_flow
@@ -18,12 +20,10 @@ from invex.nn.convex import ConvexNetwork, softplus
 from invex.nn.vae import GenerativeModel, Schedule, train
 
 ACTIVATIONS: dict[str, Activation] = {"elu": functional.elu, "softplus": softplus}
-MINIMUM = (0.1, 0.1)
-SPACING = 0.8 / 39
-"""Distance between neighbouring training points."""
+SEEDS = 10
 REPLAY = Tolerance(
     relative=1e-6,
-    reason="two hundred epochs in float32 are the same sums in the same order on one model of processor",
+    reason="training in float32 adds in one order on one model of processor, in another on the next",
     times=("seconds",),
     chaotic=True,
 )
@@ -40,6 +40,9 @@ class Config(Schedule):
         skips: whether the input enters every layer of the convex network.
         principled: whether its weights start from Hoedt and Klambauer's initialisation.
         sigma_x, sigma_z: starting values of the scales.
+        identity: whether the bijection starts as the identity, by last layers of zeros.
+        kept: whether the record keeps the trained weights, rounded as in `weights`, and measures the model
+            that they give.
     """
 
     choice: str = ""
@@ -49,6 +52,8 @@ class Config(Schedule):
     principled: bool = False
     sigma_x: float = 0.23
     sigma_z: float = 0.05
+    identity: bool = False
+    kept: bool = False
 
 
 RELEASED = Config(choice="schedule of the released code")
@@ -61,6 +66,8 @@ PROFILES = {"quick": replace(CHAPTER, epochs=20), "recorded": CHAPTER, "paper": 
 CHOICES = (
     CHAPTER,
     RELEASED,
+    replace(CHAPTER, choice="bijection starts as the identity", identity=True),
+    replace(CHAPTER, choice="longer warm-up", warm_up=0.25),
     replace(CHAPTER, choice="weights kept positive by projection", positivity="projection"),
     replace(CHAPTER, choice="weights kept positive by softplus", positivity="softplus"),
     replace(CHAPTER, choice="principled initialisation", principled=True),
@@ -73,10 +80,11 @@ CHOICES = (
 
 
 def configs(profile: str) -> list[Config]:
-    """The choices, three seeds each, all choices of a seed before the next seed."""
+    """Ten seeds of the chapter's choice, with their weights; then all others of a seed before the next."""
     if profile == "quick":
         return [replace(config, epochs=8) for config in CHOICES if config.epochs == CHAPTER.epochs][:2]
-    return [replace(config, seed=seed) for seed in range(3) for config in CHOICES]
+    own = [replace(CHAPTER, seed=seed, kept=True) for seed in range(SEEDS)]
+    return own + [replace(config, seed=seed) for seed in range(3) for config in CHOICES[1:]]
 
 
 def run(
@@ -87,12 +95,35 @@ def run(
         progress(f"{config.choice}, seed {config.seed}")
         start = time.perf_counter()
         model, curve = fit(config, device, progress)
-        seconds = time.perf_counter() - start
+        known: dict[str, float | int | str] = {"seconds": time.perf_counter() - start}
         tables = {"curve": {"epoch": list(range(config.epochs)), **curve}}
+        tensors = weights(model) if config.kept else {}
+        model = trained(config, tensors) if config.kept else model
         try:
-            yield config, Outcome(tables, measure(model) | {"seconds": seconds}, {})
+            known |= errors(model)
+            yield config, Outcome(tables, known | shape(model), {}, tensors=tensors)
         except MinimumNotFound as error:
-            yield config, Outcome(tables, {"seconds": seconds}, {}, failed=str(error))
+            yield config, Outcome(tables, known, {}, failed=str(error), tensors=tensors)
+
+
+def weights(model: GenerativeModel) -> dict[str, Tensor]:
+    """What `trained` needs: float32, but for the 512 x 512 weights of f in float16, to halve the size."""
+    head = cast(ConvexNetwork, model.head)
+    wide = {id(raw) for raw in head.raw}  # of f before they are made positive
+    return {
+        name: parameter.detach().to(torch.float16 if id(parameter) in wide else torch.float32)
+        for name, parameter in model.named_parameters()
+    }
+
+
+def trained(config: Config, tensors: Mapping[str, Tensor]) -> GenerativeModel:
+    """The model of these weights, in float64."""
+    model = build(config).double()
+    own = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)
+    return model
 
 
 def build(config: Config) -> GenerativeModel:
@@ -103,6 +134,10 @@ def build(config: Config) -> GenerativeModel:
         head = ConvexNetwork(2, (512,) * 4, positivity=config.positivity, skips=config.skips)
         if config.principled:
             head.principled_()
+        for layer in bijection if config.identity else ():
+            last = cast(nn.Linear, cast(nn.Sequential, layer.layers)[-1])
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
     return GenerativeModel.bijective(bijection, head, sigma_x=config.sigma_x, sigma_z=config.sigma_z)
 
 
@@ -131,60 +166,3 @@ def unconstrained(seed: int) -> nn.Module:
     )
     train(model, x, synthetic.gaussian_mixture(x), schedule)
     return head.double()
-
-
-def measure(model: GenerativeModel) -> dict[str, float]:
-    """Property error on the data and around them, place of the minimum, stray of the valley's floor."""
-    with torch.no_grad():
-        residual, around = (model.predict(x) - synthetic.rosenbrock(x) for x in (_points(), _surroundings()))
-        start = model.encoder(torch.tensor([MINIMUM], dtype=torch.float64))[0]
-    lowest = minimum(model.head, start)
-    place = model.decoder(lowest.point[None])[0].detach()
-    away = (place - torch.tensor(MINIMUM, dtype=torch.float64)).norm()
-    floor, truth = valley(model)
-    return {
-        "rmse": residual.square().mean().sqrt().item(),
-        "rmse_around": around.square().mean().sqrt().item(),
-        "largest_residual": residual.abs().max().item(),
-        "minimum": lowest.value,
-        "minimum_away": away.item(),
-        "valley_away": (floor - truth).abs().max().item(),
-    }
-
-
-def _points() -> Tensor:
-    return synthetic.grid(dtype=torch.float64)
-
-
-def _surroundings() -> Tensor:
-    """A grid on the window of the paper's Fig. 3, [-0.6, 0.6] x [-0.2, 1], without the training square."""
-    axes = [torch.linspace(low, high, 61, dtype=torch.float64) for low, high in ((-0.6, 0.6), (-0.2, 1.0))]
-    window = torch.cartesian_prod(*axes)
-    return window[(window.abs() > 0.4).any(1)]
-
-
-def valley(model: GenerativeModel, heights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Where the valley's floor runs above the training square: the model's x1 and the true +-(x2 / 10)^(1/2).
-
-    Both are (2, n): left and right branch at each height x2, by default 30 of them from the square's upper
-    side to x2 = 1. The floor is the x1 of least F in a row, |x1| <= 0.4, to 1e-4.
-    """
-    if heights is None:
-        heights = torch.linspace(0.4, 1.0, 31, dtype=torch.float64)[1:]
-    truth = torch.stack([-(heights / 10).sqrt(), (heights / 10).sqrt()])
-    rows = []
-    for sign in (-1.0, 1.0):
-        x1 = sign * torch.linspace(0.0, 0.4, 201, dtype=torch.float64).expand(len(heights), -1)
-        for width in (2e-3, 1e-4):
-            best = _lowest(model, x1, heights)
-            x1 = best[:, None] + width * torch.linspace(-1, 1, 41, dtype=torch.float64)
-        rows.append(best)
-    return torch.stack(rows), truth
-
-
-def _lowest(model: GenerativeModel, x1: Tensor, x2: Tensor) -> Tensor:
-    """The x1 of least F in each row, (n,), among candidates (n, m)."""
-    points = torch.stack([x1, x2[:, None].expand_as(x1)], dim=-1)
-    with torch.no_grad():
-        values = model.predict(points)
-    return x1.gather(1, values.argmin(1, keepdim=True))[:, 0]

@@ -1,8 +1,12 @@
 """BibTeX of a figure: the work it comes from, the figure itself, and the data behind it."""
 
 import codecs
+import os
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import yaml
 
 from invex.lab.errors import one_of
 from invex.press.book import Book
@@ -48,16 +52,45 @@ def bibtex(
     data = [
         entry for entry in known.values() if names & set(map(_plain, _field(entry, "dataset").split(",")))
     ]
-    parts = [known.get(artefact.work, ""), _own(artefact, version), *data]
+    parts = [known.get(artefact.work, ""), _own(catalogue.book, artefact, version), *data]
     return "\n\n".join(re.sub(r"^  dataset = .*\n", "", part, flags=re.M) for part in parts if part) + "\n"
 
 
-def _own(artefact: Artefact, version: str) -> str:
+def address() -> str:
+    """Return where the site is published, ending in ``/``; empty where nothing says so.
+
+    ``INVEX_SITE_URL`` says it; else it follows from a repository on GitHub in ``INVEX_REPOSITORY_URL``.
+    """
+    given = os.environ.get("INVEX_SITE_URL", "")
+    if hosted := re.fullmatch(
+        r"https://github\.com/([^/]+)/([^/]+?)(\.git)?/?", os.environ.get("INVEX_REPOSITORY_URL", "")
+    ):
+        given = given or f"https://{hosted[1]}.github.io/{hosted[2]}/"
+    return f"{given.rstrip('/')}/" if given else ""
+
+
+def _own(book: Book, artefact: Artefact, version: str) -> str:
+    """Return the entry of an artefact as it is rendered now; its address is within a site that is unknown."""
     title = f"{artefact.label}: {artefact.title}".replace("&", r"\&").replace("_", r"\_")
-    note = f"{artefact.chapter}.html\\#{artefact.id}" + (f", {version}" if version else "")
-    fields = {"title": title, "howpublished": TITLE, "note": note}
-    body = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+    place = f"{artefact.chapter}.html#{artefact.id}"
+    notes = [version] if address() else [place.replace("#", r"\#"), version]
+    fields = {"author": _authors(book), "title": title, "howpublished": TITLE}
+    fields |= {"year": str(datetime.now(UTC).year), "note": ", ".join(filter(None, notes))}
+    fields |= {"url": f"{address()}{place}" if address() else ""}
+    body = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
     return f"@misc{{invex-{artefact.id},\n{body}}}"
+
+
+def _authors(book: Book) -> str:
+    """Return the book's authors as its citation file names them; a name that is no person's is kept whole."""
+    path = book.root / "CITATION.cff"
+    known = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    authors = known.get("authors", [{"name": f"The authors of {TITLE.partition(':')[0]}"}])
+    names = [
+        f"{each['family-names']}, {each['given-names']}" if "family-names" in each else f"{{{each['name']}}}"
+        for each in authors
+    ]
+    return " and ".join(names)
 
 
 def _field(entry: str, name: str) -> str:

@@ -10,7 +10,8 @@ from invex.press import execute, ledger
 from invex.press.book import Book
 from invex.press.fingerprint import PACKAGES
 
-MARK = re.compile(r"^<!-- insert: (scoreboard|cards|gallery|table|verdicts|status) -->$", re.MULTILINE)
+PARTS = ("idea", "findings", "scoreboard", "cards", "gallery", "table", "verdicts", "contents", "status")
+MARK = re.compile(rf"^<!-- insert: ({'|'.join(PARTS)}) -->$", re.MULTILINE)
 
 
 def fill(book: Book, profile: str, page: str) -> str:
@@ -19,10 +20,23 @@ def fill(book: Book, profile: str, page: str) -> str:
     def part(match: re.Match[str]) -> str:
         if match[1] == "status":
             return _status(book, profile)
-        found = ledger.ledger(book.root, book.artefacts, profile)
-        return f"````{{raw}} html\n{found.html(match[1], '../' * page.count('/'))}\n````\n"
+        found, prefix = ledger.ledger(book.root, book.artefacts, profile), "../" * page.count("/")
+        return _table(found, prefix) if match[1] == "table" else _raw(found.html(match[1], prefix))
 
     return MARK.sub(part, book.text(page))
+
+
+def _raw(html: str) -> str:
+    return f"````{{raw}} html\n{html}\n````\n"
+
+
+def _table(found: ledger.Ledger, prefix: str) -> str:
+    """Return the ledger's tables, a heading above each: headings of the page are in its contents."""
+    works = (
+        f"(ledger-{work})=\n## {found.name(work)}\n\n{_raw(found.html('work', prefix, work))}"
+        for work in found.groups
+    )
+    return "\n".join(works)
 
 
 def _status(book: Book, profile: str) -> str:

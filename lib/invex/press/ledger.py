@@ -1,16 +1,16 @@
 """The ledger: the verdict on every artefact of the sources, from what the chapters measured."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from invex.press import claims
+from invex.press import claims, findings
 from invex.press.book import Book
 from invex.press.claims import Artefact, ChapterData, Claim
+from invex.press.findings import Candidate, Finding, first_sentence
 from invex.press.markup import html
 from invex.press.verdict import (
     DIFFERS,
@@ -27,6 +27,16 @@ from invex.press.verdict import (
     VERDICTS,
     verdict,
 )
+
+NAMES = {
+    "amos2017": "Amos, Xu & Kolter 2017",
+    "hoedt2023": "Hoedt & Klambauer 2023",
+    "nesterov2022": "Nesterov et al. 2022",
+    "behrmann2019": "Behrmann 2019",
+    "beyond": "Beyond the four",
+    "own": "The book's own figures",
+}
+"""What a work is called in headings."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,11 @@ class Entry:
         return _at_scale(self.verdict, self.reduced)
 
     @property
+    def finding(self) -> str:
+        """The first sentence of its caption."""
+        return first_sentence(self.shown["caption"])
+
+    @property
     def on_page(self) -> bool:
         """Whether its address leads somewhere: to it, to its placeholder, or to a check's result."""
         measured = any(check.result for check in self.checks)
@@ -142,6 +157,12 @@ class Entry:
         missed = [c.claim.kind for c in self.claims if c.verdict == DIFFERS]
         return set(missed) <= {"value"} and (REPRODUCED in ranked or not missed)
 
+    @property
+    def marks(self) -> list[str]:
+        """What the ledger finds it by: its verdict, and those of the aims that stand below it."""
+        own = [f"aim {check.verdict}" for check in self.aims]
+        return list(dict.fromkeys([*([self.label] if self.judged else []), *own]))
+
     def plain(self) -> dict[str, Any]:
         """Return the entry as plain data."""
         known = vars(self.artefact) | {"label": self.artefact.label, "verdict": self.verdict}
@@ -161,6 +182,12 @@ class Ledger:
     entries: list[Entry]
     profile: str
     chapters: Mapping[str, ChapterData] = field(default_factory=dict)
+    candidates: list[Candidate] = field(default_factory=list)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the front page says first."""
+        return findings.chosen(self, self.candidates)
 
     @property
     def cards(self) -> list[dict[str, Any]]:
@@ -170,9 +197,8 @@ class Ledger:
             drawn = [entry for entry in self.figures if entry.artefact.chapter == slug]
             covers = [entry for entry in drawn if entry.artefact.id == data.cover] or drawn
             if data.work and covers:
-                finding = first_sentence(covers[0].shown["caption"])
-                card = {"slug": slug, "title": data.title, "question": data.question, "finding": finding}
-                found.append(card | {"cover": covers[0]})
+                card = {"slug": slug, "title": data.title, "question": data.question}
+                found.append(card | {"finding": covers[0].finding, "cover": covers[0]})
         return found
 
     @property
@@ -211,6 +237,18 @@ class Ledger:
         counted = Counter(check.verdict for entry in self.entries for check in entry.aims)
         return {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
 
+    @property
+    def marks(self) -> list[str]:
+        """What entries can be found by, in the order of `VERDICTS`, aims last."""
+        present = {mark for entry in self.entries for mark in entry.marks}
+        known = [label for verdict in VERDICTS for label in (verdict, f"{verdict}, reduced scale")]
+        return [mark for mark in [*known, *(f"aim {verdict}" for verdict in VERDICTS)] if mark in present]
+
+    @staticmethod
+    def name(work: str) -> str:
+        """Return what a work is called, the key itself where it has no name."""
+        return NAMES.get(work, work)
+
     def summary_line(self) -> str:
         """Return the state in a line: ``73 artefacts: 6 reproduced, 1 differs, 66 not attempted``."""
         parts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items())
@@ -222,9 +260,9 @@ class Ledger:
         counts = {"counts": self.counts, "aims": self.aims}
         return {"profile": self.profile, **counts, "artefacts": entries}
 
-    def html(self, part: str, prefix: str = "") -> str:
+    def html(self, part: str, prefix: str = "", *more: Any) -> str:
         """Return a part of `templates/ledger.html` by name; ``prefix`` leads to the root of the site."""
-        return html("ledger", part, self, prefix)
+        return html("ledger", part, self, prefix, *more)
 
 
 def ledger(root: Path, artefacts_dir: Path, profile: str) -> Ledger:
@@ -244,12 +282,7 @@ def ledger(root: Path, artefacts_dir: Path, profile: str) -> Ledger:
         reduced = str(held.get("reduced", ""))
         checks = [check(c, results.get(c.id), profile, reduced) for c in catalogue.claims_of(name)]
         entries.append(Entry(artefact, checks, held))
-    return Ledger(entries, profile, catalogue.chapters)
-
-
-def first_sentence(text: str) -> str:
-    """Return a caption's first sentence, which says the finding; a full stop within a number ends none."""
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
+    return Ledger(entries, profile, catalogue.chapters, findings.candidates(catalogue.book.source))
 
 
 def check(claim: Claim, result: Mapping[str, Any] | None, profile: str, reduced: str = "") -> Check:

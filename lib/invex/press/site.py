@@ -46,7 +46,7 @@ def lay_out(book: Book, profile: str, stage: Path, pages: list[str], artefacts: 
     (stage / "_extra").mkdir()
     if (stage / "interactives").is_dir():  # not under _static, whose scripts Jupyter Book loads on every page
         (stage / "interactives").rename(stage / "_extra" / "interactives")
-    (stage / "_config.yml").write_text(_config(book), encoding="utf-8")
+    (stage / "_config.yml").write_text(_config(book, profile), encoding="utf-8")
     shutil.copy(book.root / "_toc.yml", stage)
     for page in pages:
         (stage / page).parent.mkdir(parents=True, exist_ok=True)
@@ -61,13 +61,18 @@ def lay_out(book: Book, profile: str, stage: Path, pages: list[str], artefacts: 
     return stage
 
 
-def _config(book: Book) -> str:
-    """Return the site's configuration; launch buttons appear only where a repository is named."""
+def _config(book: Book, profile: str = "recorded") -> str:
+    """Return the site's configuration; launch buttons appear only where a repository is named.
+
+    The listings of the library's source are most of the pages and the same at each profile: `quick` has none.
+    """
     config = yaml.safe_load((book.root / "_config.yml").read_text(encoding="utf-8"))
     address = os.environ.get("INVEX_REPOSITORY_URL", "")
     if address:
         config["repository"] = {"url": address, "path_to_book": "book", "branch": "main"}
         config["launch_buttons"]["binderhub_url"] = "https://mybinder.org"
+    if profile == "quick":
+        config["sphinx"]["config"]["extensions"].remove("sphinx.ext.viewcode")
     return yaml.safe_dump(config)
 
 
