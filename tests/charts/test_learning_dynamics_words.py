@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from invex.charts import learning_dynamics_words as words
+from invex.nn.classifier import ONLY_SHIFT
 
 WORDS = {"more": "More", "fewer": "Fewer", "mixed": "Mixed", "open": "Open"}
 
@@ -124,3 +125,15 @@ def test_precisions_differ_only_where_their_intervals_are_apart() -> None:
     apart = rows.assign(**{"loss low": [0.9, 1.15]})
     assert words.precision_in_words(apart) == "Products in bfloat16 end elsewhere than in float32 for ICNN."
     assert words.precision_in_words(rows[["method"]]).startswith("Training with products")
+
+
+def test_each_variation_of_the_paper_is_told_under_the_names_of_the_runs() -> None:
+    kinds = {one for one, _, _ in words.VARIATIONS.values()}
+    assert {ONLY_SHIFT, "ICNN + init (β = 0.5)"} < kinds
+    assert all(set(said) == set(WORDS) for _, _, said in words.VARIATIONS.values())
+    runs = left(("mnist", 7, "ICNN + init (β = 0.5)", 10, 10), ("mnist", 7, "ICNN + init", 1, 10))
+    told = words.variations_in_words(runs)
+    assert told["noise"] == (
+        "Random biases let more networks learn: 10 of 10 against 1 of 10 on MNIST with 7 layers."
+    )
+    assert told["shift"].endswith("too few runs are recorded to say.")

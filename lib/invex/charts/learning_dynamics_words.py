@@ -8,6 +8,49 @@ import pandas as pd
 from invex.charts.learning_dynamics_tables import CHANCE, TITLES, gain, ratio, select
 
 PRINCIPLED, DEFAULT, ORDINARY = "ICNN + init", "ICNN", "non-convex"
+VARIATIONS = {  # what it is called, what it is compared with, and what is said of it
+    "noise": (
+        f"{PRINCIPLED} (β = 0.5)",
+        PRINCIPLED,
+        {
+            "more": "Random biases let more networks learn",
+            "fewer": "With random biases fewer networks learn",
+            "mixed": "Random biases help in some cases and hinder in others",
+            "open": "Random biases do not clearly change how many networks learn",
+        },
+    ),
+    "shift": (
+        f"{PRINCIPLED} (only shift)",
+        PRINCIPLED,
+        {
+            "more": "With the shift alone more networks learn than with the whole initialisation",
+            "fewer": "The shift alone does not replace the whole initialisation; fewer networks learn",
+            "mixed": "The shift alone is better in some cases than the whole initialisation, and worse in "
+            "others",
+            "open": "How many networks learn with the shift alone does not clearly differ",
+        },
+    ),
+    "less": (
+        f"{PRINCIPLED} (ρ = 0.1)",
+        PRINCIPLED,
+        {
+            "more": "Asking for less correlation lets more networks learn",
+            "fewer": "Asking for less correlation lets fewer networks learn",
+            "mixed": "Asking for less correlation helps in some cases and hinders in others",
+            "open": "Asking for less correlation does not clearly change how many networks learn",
+        },
+    ),
+    "exponential": (
+        f"{PRINCIPLED} (exponential)",
+        f"{DEFAULT} (exponential)",
+        {
+            "more": "With exponential weights, too, more networks learn from the principled start",
+            "fewer": "With exponential weights fewer networks learn from the principled start",
+            "mixed": "With exponential weights the principled start helps here and hinders there",
+            "open": "With exponential weights no clear difference is seen between the two starts",
+        },
+    ),
+}
 FEW = 2  # runs of each kind, without which nothing is said of a difference
 
 
@@ -89,6 +132,11 @@ def changed_in_words(left: pd.DataFrame, one: str, other: str, words: Mapping[st
     shown = [text for _, _, text in sorted(cells, key=lambda cell: -cell[0])]
     rest = f"; {len(shown) - 3} more stand in the figure" if len(shown) > 3 else ""
     return f"{words[kind]}: {_listed(shown[:3])}{rest}." if cells else f"{words[kind]}."
+
+
+def variations_in_words(left: pd.DataFrame) -> dict[str, str]:
+    """A sentence for each of `VARIATIONS`; takes what `changed_in_words` takes."""
+    return {name: changed_in_words(left, *variation) for name, variation in VARIATIONS.items()}
 
 
 def similar_in_words(runs: pd.DataFrame) -> str:
