@@ -40,9 +40,12 @@ def test_planar_densities_draw_with_any_subset_of_runs():
 def test_planar_sentence_follows_the_numbers():
     rows = [("a", "i-ResNet", 0.1), ("a", "Glow", 0.2), ("b", "i-ResNet", 0.3), ("b", "Glow", 0.2)]
     frame = pd.DataFrame(rows, columns=["dataset", "method", "divergence"])
-    frame = frame.assign(failed="", parameters=1e5, seconds=2.0)
+    frame = frame.assign(failed="", parameters=1e5, seconds=2.0, divergence_error=0.02)
     table = tables.planar(frame)
-    assert "i-ResNet is closer to the truth on a, Glow on b" in words.planar_in_words(table)
+    said = words.planar_in_words(table)
+    assert "the i-ResNet is closer to the truth than Glow on a, Glow is closer" in said
+    even = words.planar_in_words(tables.planar(frame.assign(divergence_error=0.05)))
+    assert even == "After equally many updates the two are equally close on every set."
     assert tables.closer(table) == {"closer": False, "n": 1}
     assert "on every set" in words.planar_in_words(tables.planar(frame[:2]))
     assert tables.closer(tables.planar(frame[:1])) == {}

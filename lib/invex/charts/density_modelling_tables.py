@@ -101,13 +101,19 @@ def agree(method: str, facts: Facts) -> bool:
 
 
 def planar(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Divergence of each method on each planar set, median and extremes over seeds, in nats."""
+    """Divergence of each method on each planar set, median and extremes over seeds, in nats.
+
+    Also the largest standard error of one seed's mean over its test points.
+    """
     if metrics.empty:
         return metrics
     groups = metrics[metrics["failed"] == ""].groupby(["dataset", "method"], sort=False)
     found = groups["divergence"].agg(["median", "min", "max"])
     return found.assign(
-        parameters=groups["parameters"].median(), seconds=groups["seconds"].median(), n=groups.size()
+        error=groups["divergence_error"].max(),
+        parameters=groups["parameters"].median(),
+        seconds=groups["seconds"].median(),
+        n=groups.size(),
     ).reset_index()
 
 
@@ -180,6 +186,7 @@ def planar_rows(table: pd.DataFrame) -> pd.DataFrame:
     found = table.assign(parameters=table["parameters"] / 1e3).rename(
         columns=names | {"parameters": "thousand parameters"}
     )
+    found = found.drop(columns="error")
     return found if (found["n"] > 1).any() else found.drop(columns=["low", "high"])
 
 

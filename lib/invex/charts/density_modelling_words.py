@@ -14,16 +14,20 @@ def planar_in_words(table: pd.DataFrame) -> str:
     wide = table.pivot(index="dataset", columns="method", values="median")
     if not {"i-ResNet", "Glow"} <= set(wide.columns):
         return "One of the two methods is not recorded yet."
-    closer = wide[wide["i-ResNet"] < wide["Glow"]].index.tolist()
-    if len(closer) == len(wide):
-        return "After equally many updates the i-ResNet is closer to the truth than Glow on every set."
-    if not closer:
-        return "After equally many updates Glow is closer to the truth than the i-ResNet on every set."
-    others = [name for name in wide.index if name not in closer]
-    return (
-        f"After equally many updates the i-ResNet is closer to the truth on {' and '.join(closer)}, "
-        f"Glow on {' and '.join(others)}."
-    )
+    error = table.pivot(index="dataset", columns="method", values="error")
+    lead = wide["Glow"] - wide["i-ResNet"]
+    sure = lead.abs() > 2 * error.pow(2).sum(axis=1).pow(0.5)
+    places = {
+        "the i-ResNet is closer to the truth than Glow": lead.index[sure & (lead > 0)].tolist(),
+        "Glow is closer to the truth than the i-ResNet": lead.index[sure & (lead < 0)].tolist(),
+        "the two are equally close": lead.index[~sure].tolist(),
+    }
+    parts = [
+        f"{what} on {'every set' if len(sets) == len(lead) else ' and '.join(sets)}"
+        for what, sets in places.items()
+        if sets
+    ]
+    return f"After equally many updates {', '.join(parts)}."
 
 
 def diverged_in_words(records: Any) -> str:
