@@ -63,7 +63,7 @@ def test_it_opens_where_a_straight_pointer_crosses_most_often(curves):
 
 def test_rays_stay_near_their_true_course(curves):
     data = pointer.pointer_data(curves, bent, ORIGIN, ORIGIN, 0.4)
-    left, right, bottom, top = data["frames"]["x"]
+    left, right, bottom, top = data["frames"]["x"][data["start"]]
     for stop, ray in zip(data["stops"][::7], data["rays"][::7], strict=True):
         radii, *points = np.array(ray).T
         even = np.linspace(0, radii[-1], 500)

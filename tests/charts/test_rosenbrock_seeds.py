@@ -104,6 +104,12 @@ def test_theorems_are_told_as_the_certificates_have_it():
     assert words.conditions_in_words([]).startswith("Both theorems hold")
 
 
+def test_the_course_of_one_valley():
+    assert words.course_in_words(0.9) == "The valley runs on where there were no data"
+    assert "a little beside" in words.course_in_words(1.3)
+    assert "leaves its course" in words.course_in_words(5.0)
+
+
 def test_counts_that_agree_and_that_do_not():
     assert "at most 3 times" in words.agreement_in_words(3, 3, 2.0)
     assert "safer" in words.agreement_in_words(13, 3, 2.0)

@@ -84,6 +84,15 @@ def valley_in_words(seeds: pd.DataFrame) -> str:
     )
 
 
+def course_in_words(stray: float) -> str:
+    """Whether the valley of one model runs on, by the largest stray of its floor in steps of the grid."""
+    if stray <= 1:
+        return "The valley runs on where there were no data"
+    if stray <= 3:
+        return "The valley runs on where there were no data, a little beside its course"
+    return "The valley of this model leaves its course where there were no data"
+
+
 def theorems_in_words(others: Sequence[bool], points: Sequence[str]) -> str:
     """What the certificates say of the theorems, on the model drawn and over the seeds that are decided."""
     if not all(others) or "no" in points:
