@@ -107,7 +107,7 @@ def _ray(
 ) -> list[Any]:
     """One ray: its corners, each [radius, x1, x2]."""
     even = torch.linspace(0, 1, 400, dtype=radii.dtype).square() * radii.max()
-    along, _ = torch.cat([even, radii]).sort()
+    along = torch.cat([even, radii]).unique()  # in order
     direction = torch.stack([angle.cos(), angle.sin()])
     with torch.no_grad():
         points = inverse(centre + along[:, None] * direction)

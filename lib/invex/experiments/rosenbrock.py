@@ -107,7 +107,7 @@ def run(
 
 def weights(model: GenerativeModel) -> dict[str, Tensor]:
     """What `trained` needs: float32, but for the 512 x 512 weights of f in float16, to halve the size."""
-    wide = {id(raw) for raw in model.head.raw}  # of f before they are made positive
+    wide = {id(raw) for raw in model.head.raw}  # type: ignore[union-attr]
     return {
         name: parameter.detach().to(torch.float16 if id(parameter) in wide else torch.float32)
         for name, parameter in model.named_parameters()
@@ -133,8 +133,8 @@ def build(config: Config) -> GenerativeModel:
         if config.principled:
             head.principled_()
         for layer in bijection if config.identity else ():
-            nn.init.zeros_(layer.layers[-1].weight)
-            nn.init.zeros_(layer.layers[-1].bias)
+            nn.init.zeros_(layer.layers[-1].weight)  # type: ignore[union-attr, index]
+            nn.init.zeros_(layer.layers[-1].bias)  # type: ignore[union-attr, index]
     return GenerativeModel.bijective(bijection, head, sigma_x=config.sigma_x, sigma_z=config.sigma_z)
 
 
