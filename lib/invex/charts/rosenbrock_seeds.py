@@ -113,9 +113,10 @@ def seeds_in_words(frame: pd.DataFrame) -> str:
     if len(frame) == 1:
         return f"One seed is recorded, with an RMSE of {frame['rmse'][0]:.3f}."
     found = middle(frame["rmse"].tolist())
+    ends = f"from {found['low']:.3f} to {found['high']:.3f}"
     return (
         f"{share_in_words(good)} fit as well as the released model, whose RMSE is {RELEASED:.2f}, or better; "
-        f"the median is {found['value']:.3f}, with a 95 % interval from {found['low']:.3f} to {found['high']:.3f}."
+        f"the median is {found['value']:.3f}, with a 95 % interval {ends}."
     )
 
 
