@@ -1,4 +1,5 @@
 # make book   environment, chapters, site           make test   everything that the tests need, then all of them
+# make check  lint, types and the tests of what changed since main, in under two minutes
 # make lock   resolve the locked requirements anew  make clean  forget what was built (never the records)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,7 +11,7 @@ TEST   := $(call STAMP,test)
 QUIET   = $$([ -t 1 ] || echo --quiet)
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: env book test lock clean
+.PHONY: env book test check lock clean
 env: $(BOOK)
 
 book: $(BOOK)
@@ -20,6 +21,9 @@ test: $(TEST)
 	@sh tests/site/install.sh
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+check: $(TEST)
+	@WORKERS=$(WORKERS) $(BIN)/python tests/check.py
 
 $(BOOK):
 	@echo "Making the environment in $(VENV) (a few minutes, once)"

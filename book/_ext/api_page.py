@@ -22,9 +22,16 @@ PACKAGES = (
 
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.connect("config-inited", rank)
     app.connect("source-read", fill)
-    app.connect("viewcode-find-source", find_source)
+    if "sphinx.ext.viewcode" in app.extensions:  # quick sites have no listings
+        app.connect("viewcode-find-source", find_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def rank(app: Any, config: Any) -> None:
+    """Let the search find chapters before functions; Sphinx takes a relative path from where it started."""
+    config.html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 
 
 def fill(app: Any, page: str, source: list[str]) -> None:

@@ -51,35 +51,88 @@
   /* Pixels that a drawing has across, so that its text keeps the size of the page's captions. */
   const room = (svg) => Math.max(240, svg.clientWidth || 400);
 
-  /* Histograms of all layers, one under another, over asinh of the pre-activation. */
-  function ridges(svg, run, layers, span, chosen, theme) {
-    const left = 56, row = 40, top = 6, height = top + row * layers + 26, width = room(svg) - left - 8;
-    svg.replaceChildren();
-    svg.setAttribute("viewBox", `0 0 ${left + width + 8} ${height}`);
-    const x = (value) => left + width * (Math.asinh(value) - span.low) / (span.high - span.low);
-    [-5, -1, 0, 1, 5, 100, 10000].forEach((tick) => {
-      const at = x(tick);
-      element("line", { x1: at, x2: at, y1: top, y2: height - 20, stroke: tick ? theme.grid : theme.muted, "stroke-width": 0.8 }, svg);
-      element("text", { x: at, y: height - 6, "text-anchor": tick >= 1e4 ? "end" : "middle", "font-size": 12, fill: theme.muted }, svg, tick >= 1e4 ? "≥ 10⁴" : String(tick).replace("-", "−"));
+  /* The part of the bins that any histogram of a method fills with one per mille or more, and a little room. */
+  function filled(data, method) {
+    const bins = data.runs[method].flat().flatMap((run) => run.histograms)
+      .flatMap((counts) => [counts.findIndex((n) => n > 0), counts.findLastIndex((n) => n > 0)]);
+    const size = (data.high - data.low) / data.runs[method][0][0].histograms[0].length;
+    return {
+      low: data.low + size * Math.max(0, Math.min(...bins) - 2),
+      high: Math.min(data.high, data.low + size * (Math.max(...bins) + 3)),
+    };
+  }
+
+  /* What a histogram says without its outermost per cent: mean and variance of the rest. */
+  function typical(counts, data) {
+    const size = (data.high - data.low) / counts.length, total = counts.reduce((sum, n) => sum + n, 0);
+    let below = 0;
+    const kept = counts.map((n) => {
+      const inside = Math.max(0, Math.min(below + n, 0.995 * total) - Math.max(below, 0.005 * total));
+      below += n;
+      return inside;
     });
+    const at = counts.map((_, bin) => Math.sinh(data.low + size * (bin + 0.5))), sum = kept.reduce((a, n) => a + n, 0);
+    const mean = kept.reduce((a, n, bin) => a + n * at[bin], 0) / sum;
+    return { mean, variance: kept.reduce((a, n, bin) => a + n * (at[bin] - mean) ** 2, 0) / sum };
+  }
+
+  const TICKS = [-10, -5, -2, -1, 0, 1, 2, 5, 10, 100, 1000, 10000];
+
+  /* Histograms of all layers, one under another, over asinh of the pre-activation; a layer is a button. */
+  function ridges(svg, run, layers, span, chosen, theme, choose) {
+    const left = 62, row = 40, top = 6, height = top + row * layers + 40, width = room(svg) - left - 12;
+    const focused = svg.contains(document.activeElement);
+    svg.replaceChildren();
+    svg.setAttribute("viewBox", `0 0 ${left + width + 12} ${height}`);
+    const x = (value) => left + width * (Math.asinh(value) - span.low) / (span.high - span.low);
+    const inside = TICKS.filter((tick) => Math.asinh(tick) >= span.low && Math.asinh(tick) <= span.high);
+    const named = [];
+    [...inside].sort((a, b) => Math.abs(a) - Math.abs(b)).forEach((tick) => {
+      if (named.every((other) => Math.abs(x(other) - x(tick)) > 34)) named.push(tick);
+    });
+    inside.forEach((tick) => {
+      element("line", { x1: x(tick), x2: x(tick), y1: top, y2: height - 34, stroke: tick ? theme.grid : theme.muted, "stroke-width": 0.8 }, svg);
+    });
+    named.forEach((tick) => {
+      const text = tick >= 1e4 ? "≥ 10⁴" : tick >= 1e3 ? "10³" : String(tick).replace("-", "−");
+      element("text", { x: x(tick), y: height - 20, "text-anchor": tick >= 1e4 ? "end" : "middle", "font-size": 12, fill: theme.muted }, svg, text);
+    });
+    element("text", { x: left + width / 2, y: height - 3, "text-anchor": "middle", "font-size": 12, fill: theme.ink }, svg, "pre-activation");
     for (let layer = 0; layer < layers; layer += 1) {
-      const counts = run.histograms[layer], most = Math.max(...counts);
-      const base = top + row * (layer + 1), step = width / counts.length;
-      const path = counts.map((count, bin) => {
+      const base = top + row * (layer + 1), here = layer === chosen;
+      const group = element("g", {
+        class: "sp-layer", role: "radio", "aria-checked": here, tabindex: here ? 0 : -1,
+        "aria-label": `layer ${layer + 1}: mean ${number(run.measured[layer][0])}, variance ${number(run.measured[layer][1])}`,
+      }, svg);
+      element("rect", { x: 0, y: base - row + 2, width: left + width + 12, height: row, fill: theme.muted, "fill-opacity": here ? 0.12 : 0 }, group);
+      const counts = run.histograms[layer], most = Math.max(...counts), size = (span.end - span.start) / counts.length;
+      const place = (bin) => left + width * (span.start + size * bin - span.low) / (span.high - span.low);
+      const shown = counts.map((count, bin) => [count, bin])
+        .filter(([, bin]) => place(bin) >= left - 1 && place(bin + 1) <= left + width + 1);
+      const path = shown.map(([count, bin]) => {
         const y = base - (row - 5) * count / most;
-        return `L${(left + bin * step).toFixed(1)} ${y.toFixed(1)}h${step.toFixed(2)}`;
+        return `L${place(bin).toFixed(1)} ${y.toFixed(1)}H${place(bin + 1).toFixed(1)}`;
       }).join("");
-      element("path", { d: `M${left} ${base}${path}L${left + width} ${base}Z`, fill: theme.accent, "fill-opacity": layer === chosen ? 1 : 0.6 }, svg);
-      element("text", { x: left - 6, y: base - 6, "text-anchor": "end", "font-size": 13, fill: theme.ink }, svg, `layer ${layer + 1}`);
+      element("path", { d: `M${left} ${base}${path}L${left + width} ${base}Z`, fill: theme.accent, "fill-opacity": here ? 1 : 0.6 }, group);
+      element("text", { x: left - 8, y: base - 8, "text-anchor": "end", "font-size": 13, "font-weight": here ? 600 : 400, fill: theme.ink }, group, `layer ${layer + 1}`);
+      group.addEventListener("click", () => choose(layer));
+      group.addEventListener("keydown", (event) => {
+        const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        choose((layer + step + layers) % layers);
+      });
+      if (here && focused) group.focus({ preventScroll: true });
     }
   }
 
   /* The correlation of features against the layer: points measured, lines from the recursion. */
-  function drift(svg, run, layers, target, theme) {
-    const left = 30, top = 12, right = 8, bottom = 38, width = room(svg) - left - right, height = 200;
+  function drift(svg, run, layers, target, chosen, theme, choose) {
+    const left = 30, top = 12, right = 8, bottom = 38, width = room(svg) - left - right, height = 170;
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${left + width + right} ${top + height + bottom}`);
     const x = (layer) => left + width * (layer + 0.3) / (layers - 0.4), y = (value) => top + height * (1 - value);
+    element("rect", { x: x(chosen) - 12, y: top, width: 24, height: height + 22, fill: theme.muted, "fill-opacity": 0.12 }, svg);
     [0, 0.5, 1].forEach((tick) => {
       element("line", { x1: left, x2: left + width, y1: y(tick), y2: y(tick), stroke: theme.grid, "stroke-width": 0.8 }, svg);
       element("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end", "font-size": 12, fill: theme.muted }, svg, tick);
@@ -96,7 +149,10 @@
       });
     });
     for (let layer = 0; layer < layers; layer += 1) {
-      element("text", { x: x(layer), y: top + height + 16, "text-anchor": "middle", "font-size": 12, fill: theme.muted }, svg, layer + 1);
+      element("text", { x: x(layer), y: top + height + 16, "text-anchor": "middle", "font-size": 12, "font-weight": layer === chosen ? 600 : 400, fill: theme.muted }, svg, layer + 1);
+      const step = width / layers;
+      element("rect", { class: "sp-column", x: x(layer) - step / 2, y: top, width: step, height: height + 22, fill: "transparent" }, svg)
+        .addEventListener("click", () => choose(layer));
     }
     element("text", { x: left + width / 2, y: top + height + 34, "text-anchor": "middle", "font-size": 12, fill: theme.ink }, svg, "layer");
   }
@@ -117,6 +173,27 @@
     });
   }
 
+  const little = (variance) => (variance < 0.01 ? "below 0.01" : `of ${number(variance)}`);
+
+  /* What happens to the signal up to a layer, in a sentence that the numbers choose. */
+  function finding(run, layers, target, data) {
+    const { mean, variance } = typical(run.histograms[layers - 1], data);
+    const first = target === null ? "The negative weights are set to zero" : `A correlation of ${target.toFixed(1)} is asked for`;
+    if (variance < 0.1) return `${first}, and the signal falls silent: in layer ${layers} all but a hundredth of the pre-activations lie near ${mean.toFixed(1).replace("-", "−")}, with a variance ${little(variance)}.`;
+    if (Math.abs(mean) > 3 || variance > 10) return `${first}, and the signal runs away: in layer ${layers} the mean is ${number(run.measured[layers - 1][0])}.`;
+    return `${first}: in layer ${layers} all but a hundredth of the pre-activations have a variance ${little(variance)}.`;
+  }
+
+  /* Why a measured variance and that of the recursion differ, where they do. */
+  function reason(run, chosen, data) {
+    const [measured, expected] = [run.measured[chosen][1], run.recursion[chosen][1]], times = measured / Math.max(expected, 1e-12);
+    if (Math.max(measured, expected) < 0.01) return "Measured or by the recursion: hardly anything varies any more.";
+    if (times < 2 && times > 0.5) return "The recursion foretells the variance to within a factor of two.";
+    const parts = `Variance ${number(measured)} measured, ${number(expected)} by the recursion: `, inner = typical(run.histograms[chosen], data).variance;
+    if (inner > measured / 3) return parts + "the recursion takes for Gaussian what is not.";
+    return parts + `without the outermost hundredth of the pre-activations the measured one is ${number(inner)}. Log-normal weights have rare, very large values, and what such a weight carries is passed on to every later layer; the recursion knows Gaussians only and does not see it.`;
+  }
+
   const STYLE = `
     .sp { display: grid; grid-template-columns: minmax(0, 1.3fr) minmax(0, 1fr); gap: 0.5rem 1.5rem; font-size: 0.9em; }
     .sp-controls { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0.4rem 1.6rem; align-items: flex-end; }
@@ -126,7 +203,9 @@
     .sp-control input[type=range] { display: block; width: 9.5rem; max-width: 100%; min-height: 1.5rem; }
     .sp-control output { font-variant-numeric: tabular-nums; font-weight: 600; }
     .sp svg { width: 100%; height: auto; display: block; }
-    .sp-key { margin: 0 0 0.2rem; }
+    .sp-key, .sp-reason { margin: 0 0 0.2rem; } .sp-finding { grid-column: 1 / -1; margin: 0.2rem 0 0; min-height: 2.9em; }
+    .sp-reason { margin-top: 0.4rem; min-height: 7.5em; }
+    .sp-layer, .sp-column { cursor: pointer; } .sp-layer:focus { outline: none; } .sp-layer:focus-visible rect { stroke: currentColor; stroke-width: 1.5; }
     .sp table { margin: 0.3rem 0 0; width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
     .sp caption { caption-side: top; font-weight: 600; padding: 0; color: inherit; }
     .sp th { font-weight: 400; text-align: left; } .sp td, .sp thead th { text-align: right; }
@@ -141,28 +220,39 @@
     const rho = slider(controls, "Correlation asked for", data.correlations, data.correlations.indexOf(0.5), (value) => value.toFixed(1));
     const width = slider(controls, "Width", data.widths, 1, String);
     const depth = slider(controls, "Layers", depths, depths.length - 2, String);
+    const said = element("p", { class: "sp-finding", "aria-live": "polite" }, root);
     const left = element("div", {}, root), right = element("div", {}, root);
-    const histograms = element("svg", { role: "img" }, left);
+    const histograms = element("svg", { role: "radiogroup" }, left);
+    element("p", { class: "sp-key" }, left, "A click on a layer, or the arrow keys, show its numbers.");
     const key = element("p", { class: "sp-key" }, right, "Correlation of features ");
     const networks = element("span", {}, key, "over networks"), over = element("span", {}, (key.append(", "), key), "over the data");
     const lines = element("svg", { role: "img" }, right);
     const values = element("div", { "aria-live": "polite" }, right);
+    const why = element("p", { class: "sp-reason", "aria-live": "polite" }, right);
+    const bins = { start: data.low, end: data.high };
+    const spans = { principled: { ...filled(data, "principled"), ...bins }, clamped: { ...filled(data, "clamped"), ...bins } };
+    let picked = null; // a layer that was clicked; else the last
 
     function draw() {
       const chosen = method.read(), clamped = chosen === "clamped", colours = theme();
-      const layers = depths[depth.read()], at = rho.read();
-      rho.input.disabled = clamped;
+      const layers = depths[depth.read()], at = rho.read(), target = clamped ? null : data.correlations[at];
       const run = data.runs[chosen][width.read()][clamped ? 0 : at];
+      const layer = picked !== null && picked < layers ? picked : layers - 1;
+      const choose = (next) => { picked = next; draw(); };
+      rho.input.disabled = clamped;
       networks.style.color = colours.accent;
       over.style.color = colours.second;
-      ridges(histograms, run, layers, data, layers - 1, colours);
-      drift(lines, run, layers, clamped ? null : data.correlations[at], colours);
-      table(values, run, layers - 1);
+      said.textContent = finding(run, layers, target, data);
+      ridges(histograms, run, layers, spans[chosen], layer, colours, choose);
+      drift(lines, run, layers, target, layer, colours, choose);
+      table(values, run, layer);
+      why.textContent = reason(run, layer, data);
       const end = run.measured[layers - 1];
-      histograms.setAttribute("aria-label", `Histograms of the pre-activations of ${layers} layers; the last has mean ${number(end[0])} and variance ${number(end[1])}.`);
+      histograms.setAttribute("aria-label", `Histograms of the pre-activations of ${layers} layers; choose one to see its numbers.`);
       lines.setAttribute("aria-label", `Correlation of features by layer; ${number(end[2])} over networks and ${number(end[3])} over the data in the last.`);
     }
 
+    depth.input.addEventListener("input", () => { picked = null; });
     [...method.inputs, rho.input, width.input, depth.input].forEach((input) => input.addEventListener("input", draw));
     document.addEventListener("invex:theme", draw);
     window.addEventListener("resize", draw);

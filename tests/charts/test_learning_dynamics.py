@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from invex.charts.learning_dynamics import beside, curves, depths, labelled, quartiles
+from invex.charts.learning_dynamics import beside, curves, depths, labelled, overview, quartiles, smoothed_end
 from invex.charts.style import METHOD_COLOURS, house
 
 
@@ -112,4 +112,33 @@ def test_a_grid_has_a_column_a_data_set_and_a_row_a_depth() -> None:
         assert [text.get_text() for text in figure.legends[0].get_texts()] == ["non-convex", "ICNN + init"]
         assert five.axison
         assert not empty.axison
+        plt.close(figure)
+
+
+def test_the_end_of_a_noisy_curve_is_its_smoothed_end_and_its_label_stands_there() -> None:
+    steps = range(0, 2000, 50)
+    noisy = [1.0 if step < 1950 else 0.01 for step in steps]  # the last batch happened to be easy
+    assert smoothed_end(noisy) == 1.0
+    rows = pd.DataFrame({"step": steps, "loss": noisy, "seed": 0, "method": "ICNN + init"})
+    summary = quartiles(rows.assign(dataset="mnist", hidden=5))
+    with house():
+        figure = curves(summary, titles={"mnist": "MNIST"}, chance={"mnist": 2.3}, early=100)
+        (label,) = [text for text in figure.axes[1].texts if text.get_text() == "ICNN + init"]
+        assert label.xy[1] == 1.0
+        plt.close(figure)
+
+
+@pytest.mark.parametrize("names", [("mnist",), ("mnist", "cifar10", "cifar100")])
+def test_the_overview_has_all_steps_above_the_first_ones(names: tuple[str, ...]) -> None:
+    summary = quartiles(pd.concat([frame().assign(dataset=name) for name in names]))
+    with house():
+        figure = overview(
+            summary, titles={n: n.upper() for n in names}, chance=dict.fromkeys(names, 2.3), early=100
+        )
+        assert len(figure.axes) == 2 * len(names)
+        above, below = figure.axes[: len(names)], figure.axes[len(names) :]
+        assert [axes.get_title(loc="left") for axes in above] == [name.upper() for name in names]
+        assert all(axes.get_title(loc="left") == "first 100 steps" for axes in below)
+        assert max(below[0].get_lines()[0].get_xdata()) <= 100 < max(above[0].get_lines()[0].get_xdata())
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["non-convex", "ICNN + init"]
         plt.close(figure)

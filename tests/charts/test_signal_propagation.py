@@ -18,3 +18,14 @@ def test_no_label_of_the_convolution_lies_on_a_point():
         boxes = [text.get_window_extent().padded(8) for text in left.texts]
         assert boxes
         assert not any(box.contains(*place) for box in boxes for place in places)
+
+
+def test_the_axis_of_a_row_follows_its_method() -> None:
+    low, high = -3.0, 9.9
+    counts = {"clamped": [0] * 100 + [1000] + [0] * 39, "ρ = 0.5": [0] * 25 + [1000] + [0] * 114}
+    runs = {name: {"histograms": [row, row]} for name, row in counts.items()}
+    with house():
+        figure = charts.ridges(runs, {"clamped": charts.ORANGE, "ρ = 0.5": charts.BLUE}, low, high)
+        far, near = figure.axes[0].get_xlim(), figure.axes[2].get_xlim()
+    assert far[0] > near[1]
+    assert near[0] <= low + 25 * (high - low) / 140 < near[1]

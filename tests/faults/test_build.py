@@ -252,6 +252,20 @@ def test_a_failing_rerun_names_the_cell(book: Book) -> None:
     assert "`1 / (scale - 2)`: ZeroDivisionError" in done.stderr
 
 
+def test_a_value_that_the_chapter_refuses_is_named_without_a_traceback_which_is_kept(book: Book) -> None:
+    refusing = "if scale < 0:\n    raise ValueError('a scale is no less than 0')"
+    (book.source / "part" / "first.md").write_text(chapter(refusing))
+    done = invex(book.root, "run", "part/first", "-p", "scale=-3")
+    assert done.returncode == 1
+    assert "cell [3] `if scale < 0:`: ValueError: a scale is no less than 0" in done.stderr
+    assert "with scale=-3.0 (default 2.0)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    kept = (book.build / "tracebacks" / "part-first.txt").read_text(encoding="utf-8")
+    assert "Traceback (most recent call last)" in kept
+    assert "\x1b" not in kept
+
+
 def test_a_folder_without_a_book_is_refused(tmp_path: Path) -> None:
     done = invex(tmp_path, "build")
     assert done.returncode == 2

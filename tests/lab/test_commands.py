@@ -115,6 +115,15 @@ def test_record_then_verify(invex, tmp_path):
     assert "3 records: 1 damaged or edited, 0 stale" in done.stdout
 
 
+@pytest.mark.parametrize("command", [["record", "fake_runs.steady", "--dry-run"], ["verify"], ["doctor"]])
+def test_a_file_in_place_of_the_records_is_refused(invex, tmp_path, command):
+    (tmp_path / "kept").write_text("a thesis")
+    done = invex(*command, "--records", str(tmp_path / "kept"))
+    assert done.exit_code == 2
+    assert "kept' is a file; name a folder" in done.stderr
+    assert (tmp_path / "kept").read_text() == "a thesis"
+
+
 def test_verify_refuses_names_of_nothing(invex, tmp_path):
     assert "0 records: 0 damaged or edited, 0 stale" in invex("verify").stdout
     invex("record", "fake_runs.steady", "--device", "cpu", "--only", "method=skip,seed=0")

@@ -196,7 +196,9 @@ def test_the_pages_lead_to_every_artefact_that_is_shown(book: Book, made: Path) 
     found = evaluate(book, made, RIGHT, shown=(*ALL, "own-cost"))
     board = BeautifulSoup(found.html("scoreboard", "../"), "html.parser")
     there = (*ALL, "known2020-thm1")  # a check has its address before the first of its results
-    assert [a["href"] for a in board.select("a")] == [f"../part/tiny.html#{name}" for name in there]
+    assert [a["href"] for a in board.select(".ix-signs a")] == [f"../part/tiny.html#{name}" for name in there]
+    counted = [str(a["href"]) for a in board.select(".ix-key a")]  # to the ledger, filtered
+    assert counted == ["../ledger.html?verdict=reproduced", "../ledger.html?verdict=not%20attempted"]
     assert len(board.select(".ix-signs li")) == 4
     gallery = BeautifulSoup(found.html("gallery"), "html.parser")
     figures = [f"part/tiny.html#{name}" for name in ("known2020-fig1", "own-cost")]

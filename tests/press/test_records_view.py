@@ -38,6 +38,15 @@ def test_runs_come_as_a_tidy_frame(book: Book, chapter: Chapter, experiment: str
     assert found.count("seed") == 3
 
 
+def test_a_column_of_the_table_goes_before_a_field_of_its_name() -> None:
+    """Else the terms that each row was measured with would read as those that the run trained with."""
+    run = Record("walk", {"seed": 0, "terms": 5}, "", "paper", {"curve": {"terms": [1, 2]}}, {}, None, {})
+    frame = Records("walk", [run], [run.config]).frame("curve")
+    assert list(frame.terms) == [1, 2]
+    assert list(frame.seed) == [0, 0]
+    assert set(frame.profile) == {"paper"}
+
+
 def test_missing_seeds_and_runs_are_counted(book: Book, chapter: Chapter, experiment: str) -> None:
     record(book, experiment, seeds=2)
     assert chapter.records(experiment).partial == "2 of 3 seeds"

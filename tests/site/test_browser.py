@@ -17,9 +17,7 @@ SIZES = {
     "small": {"width": 320, "height": 568},
 }
 BOXES = (".ix-scroll", "div.math", ".highlight pre")  # scroll where wider than the page
-DRIVER = (
-    "GL Driver Message"  # a browser that draws in three dimensions without a GPU says it is slow
-)
+DRIVER = "GL Driver Message"  # a browser that draws in three dimensions without a GPU says it is slow
 
 SETTLED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 FORMULAS = (

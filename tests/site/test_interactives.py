@@ -11,6 +11,7 @@ import pytest
 import torch
 from invex.analysis import signal
 from invex.analysis.level_sets.pullback import pointer_crossings
+from invex.charts.signal_words import shown, typical
 from invex.nn.initialise import principled
 
 pytestmark = pytest.mark.browser
@@ -91,6 +92,62 @@ def test_the_method_of_the_explorer_is_chosen_and_taken_back(explorer: Any) -> N
     assert cells(stage)[0][0] == pytest.approx(run["measured"][layers - 1][0], rel=0.05, abs=0.006)
     stage.get_by_label("principled").check()
     assert cells(stage) == before
+
+
+def test_the_explorer_opens_on_its_finding_and_explains_what_the_text_says_of_it(explorer: Any) -> None:
+    stage, data = explorer
+    stage.page.reload()
+    assert settings(stage) == (0.5, 64, 7)
+    run = data["runs"]["principled"][1][4]
+    assert stage.locator(".sp-finding").text_content() == words_of(run, 7, data)
+    measured = shown(run["measured"][6][1])
+    assert stage.locator("tbody tr").nth(1).locator("td").first.text_content() == measured
+    assert f"Variance {measured} measured" in stage.locator(".sp-reason").text_content()
+    page = " ".join(stage.page.locator("main").inner_text().split())
+    assert f"the measured variance is {measured} and that of the recursion is" in page
+
+
+def words_of(run: dict[str, Any], layers: int, data: dict[str, Any]) -> str:
+    """What the explorer says of a signal that falls silent, from the library's own bulk of a histogram."""
+    mean, variance = typical(run["histograms"][layers - 1], data["low"], data["high"])
+    assert variance < 0.1
+    rounded = f"{mean:.1f}".replace("-", "\N{MINUS SIGN}")
+    little = "below 0.01" if variance < 0.01 else f"of {variance:.2f}"
+    return (
+        f"A correlation of 0.5 is asked for, and the signal falls silent: in layer {layers} all but a "
+        f"hundredth of the pre-activations lie near {rounded}, with a variance {little}."
+    )
+
+
+def test_a_layer_of_the_explorer_is_chosen_by_click_and_keys(explorer: Any) -> None:
+    stage, data = explorer
+    rho, width, _ = settings(stage)
+    run = data["runs"]["principled"][data["widths"].index(width)][data["correlations"].index(rho)]
+    stage.locator(".sp-layer").nth(1).click()
+    assert stage.locator("caption").text_content() == "Layer 2"
+    assert cells(stage)[0][0] == pytest.approx(run["measured"][1][0], rel=0.05, abs=0.006)
+    stage.locator(".sp-layer[aria-checked=true]").press("ArrowDown")
+    assert stage.locator("caption").text_content() == "Layer 3"
+    stage.locator(".sp-column").first.click()
+    assert stage.locator("caption").text_content() == "Layer 1"
+
+
+def test_the_axis_of_the_explorer_follows_the_method(explorer: Any) -> None:
+    stage, _ = explorer
+    ticks = lambda: stage.locator("svg").first.locator("text").all_text_contents()  # noqa: E731
+    assert not any("10⁴" in tick for tick in ticks())
+    stage.get_by_label("clamped").check()
+    assert any("10⁴" in tick for tick in ticks())
+    stage.get_by_label("principled").check()
+    assert not any("10⁴" in tick for tick in ticks())
+
+
+def test_a_finger_chooses_a_layer_of_the_explorer(browser: Any, site: Path) -> None:
+    page = "initialisation/signal-propagation.html"
+    tab, stage, _ = opened(browser, site, page, "hoedt2023-fig1-explorer", width=390, touch=True)
+    stage.locator(".sp-layer").nth(3).tap()
+    assert stage.locator("caption").text_content() == "Layer 4"
+    tab.close()
 
 
 class Pointer:

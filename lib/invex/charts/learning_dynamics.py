@@ -85,7 +85,30 @@ def curves(
     for axes in grid[-1]:
         axes.set_xlabel("step")
     for axes in grid[:, 1]:
-        label_ends(axes)
+        _label_smoothed(axes)
+    return figure
+
+
+def overview(
+    summary: pd.DataFrame, *, titles: Mapping[str, str], chance: Mapping[str, float], early: int = 1000
+) -> Figure:
+    """One depth at a glance: a column for each data set, all steps above the first ones; as `curves`."""
+    names = list(dict.fromkeys(summary["dataset"]))
+    colours = _palette(list(dict.fromkeys(summary["method"])))
+    figure, axes = panels(2 * len(names), columns=max(2, len(names)), height=2.2)
+    for place, name in enumerate(names):
+        here = summary[summary["dataset"] == name]
+        whole, first = axes[place], axes[len(names) + place]
+        _whole(whole, here, colours, chance[name], early)
+        _early(first, here[here["step"] <= early], colours)
+        whole.set_title(titles[name])
+        first.set_title(f"{titles[name] if narrow() else ''} first {early:,} steps".strip())
+        for each in (whole, first) if place == 0 or narrow() else ():
+            each.set_ylabel("loss (nats)")
+        first.set_xlabel("step")
+    drawn = {str(line.get_label()): line for each in axes for line in each.get_lines()}
+    shown = [drawn[method] for method in colours if method in drawn]
+    figure.legend(handles=shown, loc="outside upper center", ncols=2 if narrow() else len(shown))
     return figure
 
 
@@ -144,6 +167,22 @@ def _whole(
         _note(axes, "beyond: " + ",\n".join(beyond), 0.94)
     axes.set_xlim(right=late["step"].max())  # or the line of guessing would run into the labels
     guessing_line(axes, chance, label)
+
+
+def smoothed_end(losses: "np.ndarray | pd.Series[float]") -> float:
+    """Where a noisy curve ends: the median of its last tenth, as one batch may be easy or hard by chance."""
+    values = np.asarray(losses, dtype=float)
+    return float(np.median(values[-max(1, len(values) // 10) :]))
+
+
+def _label_smoothed(axes: Axes) -> None:
+    """Label each labelled line where it ends but for its noise; call it last."""
+    for line in [each for each in axes.get_lines() if not str(each.get_label()).startswith("_")]:
+        steps, losses = np.asarray(line.get_xdata()), np.asarray(line.get_ydata(), dtype=float)
+        name, line_colour = str(line.get_label()), line.get_color()
+        line.set_label("_")
+        axes.plot(steps[-1:], [smoothed_end(losses)], ls="", color=line_colour, label=name)
+    label_ends(axes)
 
 
 def losses_axis(axes: Axes, low: float, high: float) -> None:

@@ -185,26 +185,46 @@ def convolution(by_lag: pd.DataFrame, by_spread: pd.DataFrame) -> Figure:
 def ridges(
     runs: Mapping[str, Mapping[str, list]], colours: Mapping[str, str], low: float, high: float
 ) -> Figure:
-    """Histograms over asinh(pre-activation) of every layer, a row for each of the explorer's `runs`."""
+    """Histograms over asinh(pre-activation) of every layer, a row for each of the explorer's `runs`.
+
+    Rows of one colour share an axis, which reaches as far as their histograms do.
+    """
     columns = len(next(iter(runs.values()))["histograms"])
-    figure, axes = plt.subplots(
-        len(runs), columns, figsize=(width(), 0.5 + 0.95 * len(runs)), sharex=True, sharey="row"
-    )
-    for row, (name, run) in zip(axes, runs.items(), strict=True):
-        for index, (panel, counts) in enumerate(zip(row, run["histograms"], strict=True)):
-            heights = np.array(counts) / max(counts)
+    size = (width(), 0.7 + 1.0 * len(runs))
+    figure, axes = plt.subplots(len(runs), columns, figsize=size, sharey="row", squeeze=False)
+    names = list(runs)
+    for place, (row, name) in enumerate(zip(axes, names, strict=True)):
+        alike = [runs[other]["histograms"] for other in names if colours[other] == colours[name]]
+        ends = _filled(alike, low, high)
+        last = place + 1 == len(names) or colours[names[place + 1]] != colours[name]
+        for index, (panel, counts) in enumerate(zip(row, runs[name]["histograms"], strict=True)):
             edges = np.linspace(low, high, len(counts) + 1)
-            panel.stairs(heights, edges, fill=True, color=colours[name])
-            ticks = (-5, 0, 5, 100, 10_000)
-            names = ["", "0", "", "" if narrow() else "100", "10⁴"]
-            panel.set(xticks=np.arcsinh(ticks), xticklabels=names, yticks=[])
+            panel.stairs(np.array(counts) / max(counts), edges, fill=True, color=colours[name])
+            panel.set(xlim=ends, yticks=[])
+            _asinh_ticks(panel, ends, last)
             panel.grid(False)
             panel.spines["left"].set_visible(False)
             panel.axvline(0, color=MUTED, linewidth=0.6)
-            if row is axes[0]:
+            if place == 0:
                 title = f"{index + 1}" if narrow() else f"layer {index + 1}"
                 panel.set_title(title, fontsize="small", loc="center")
         row[0].set_ylabel(
             name, rotation=90 if narrow() else 0, ha="center" if narrow() else "right", va="center"
         )
+    figure.supxlabel("pre-activation", fontsize="small")
     return figure
+
+
+def _filled(runs: Sequence[Sequence[Sequence[int]]], low: float, high: float) -> tuple[float, float]:
+    """The part of the axis that any of these histograms fills, with a bin or two of room."""
+    bins = np.array(runs).sum((0, 1)).nonzero()[0]
+    size = (high - low) / np.array(runs).shape[-1]
+    return low + size * max(0, bins[0] - 2), min(high, low + size * (bins[-1] + 3))
+
+
+def _asinh_ticks(panel: Axes, ends: tuple[float, float], named: bool) -> None:
+    """Ticks at round numbers within the ends; names at few of them."""
+    ticks = [tick for tick in (-5, 0, 5, 100, 10_000) if ends[0] <= np.arcsinh(tick) <= ends[1]]
+    names = {0: "0", 5: "5" if ends[1] < 6 else "", 100: "" if narrow() else "100", 10_000: "10⁴"}
+    labels = [names.get(tick, "") if named else "" for tick in ticks]
+    panel.set_xticks(np.arcsinh(ticks), labels=labels)

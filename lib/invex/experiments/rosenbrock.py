@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +108,8 @@ def run(
 
 def weights(model: GenerativeModel) -> dict[str, Tensor]:
     """What `trained` needs: float32, but for the 512 x 512 weights of f in float16, to halve the size."""
-    wide = {id(raw) for raw in model.head.raw}  # type: ignore[union-attr]
+    head = cast(ConvexNetwork, model.head)
+    wide = {id(raw) for raw in head.raw}  # of f before they are made positive
     return {
         name: parameter.detach().to(torch.float16 if id(parameter) in wide else torch.float32)
         for name, parameter in model.named_parameters()
@@ -133,8 +135,9 @@ def build(config: Config) -> GenerativeModel:
         if config.principled:
             head.principled_()
         for layer in bijection if config.identity else ():
-            nn.init.zeros_(layer.layers[-1].weight)  # type: ignore[union-attr, index]
-            nn.init.zeros_(layer.layers[-1].bias)  # type: ignore[union-attr, index]
+            last = cast(nn.Linear, cast(nn.Sequential, layer.layers)[-1])
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
     return GenerativeModel.bijective(bijection, head, sigma_x=config.sigma_x, sigma_z=config.sigma_z)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -144,10 +145,20 @@ def _papermill(book: Book, job: Job, artefacts: Path, output: Path, threads: int
         )
     except papermill.PapermillExecutionError as problem:
         first = problem.source.strip().splitlines()[0]
-        return f"cell [{problem.exec_count}] `{first}`: {problem.ename}: {problem.evalue}"
+        kept = _keep_traceback(book, job.chapter, problem.traceback)
+        said = " ".join(problem.evalue.split()) or "no message"
+        return f"cell [{problem.exec_count}] `{first}`: {problem.ename}: {said} (traceback: {kept})"
     _tidy(done, show_changes=bool(set(changes) - {"profile"}))
     nbformat.write(done, output)
     return _warnings(done) if job.strict else ""
+
+
+def _keep_traceback(book: Book, chapter: str, lines: list[str]) -> Path:
+    """Write a kernel's traceback, without its colours, to the file that is returned."""
+    path = book.build / "tracebacks" / f"{chapter.replace('/', '-')}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines)) + "\n", encoding="utf-8")
+    return path
 
 
 def _warnings(done: nbformat.NotebookNode) -> str:

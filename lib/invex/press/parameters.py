@@ -1,6 +1,9 @@
 """The parameters of a chapter: what its cell declares, and values typed by a reader checked against it."""
 
 import ast
+import re
+import tokenize
+from io import StringIO
 from typing import Any
 
 import jupytext
@@ -11,6 +14,8 @@ from invex.lab.profiles import PROFILES
 from invex.lab.provenance import DEVICES
 
 CHOICES = {"profile": PROFILES, "device": DEVICES}
+LEAST, MOST = (re.compile(rf"\bat {word} (-?\d+(?:\.\d+)?)") for word in ("least", "most"))
+"""How the comment beside a parameter says between which numbers it lies."""
 
 
 class ParameterError(Refused):
@@ -35,9 +40,25 @@ def declared(text: str) -> dict[str, Any]:
     Raises:
         ParameterError: if there is no such cell, or a default is not a literal.
     """
+    return dict(_assignment(statement) for statement in ast.parse(_cell(text)).body)
+
+
+def remarks(text: str) -> dict[str, str]:
+    """Return name -> comment beside it, for the parameters that have one ("layers, at least 4")."""
+    source = _cell(text)
+    tokens = tokenize.generate_tokens(StringIO(source).readline)
+    comments = {
+        token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT
+    }
+    ends = {statement.end_lineno: _assignment(statement)[0] for statement in ast.parse(source).body}
+    return {name: comments[line] for line, name in ends.items() if line in comments}
+
+
+def _cell(text: str) -> str:
+    """Return the source of the cell tagged `parameters`."""
     for cell in notebook(text).cells:
         if "parameters" in cell.metadata.get("tags", []):
-            return dict(_assignment(statement) for statement in ast.parse(cell.source).body)
+            return str(cell.source)
     raise ParameterError("the chapter has no cell tagged `parameters`")
 
 
@@ -54,8 +75,12 @@ def _assignment(statement: ast.stmt) -> tuple[str, Any]:
     raise ParameterError(f"not a plain `name = literal` in the parameters cell: {ast.unparse(statement)}")
 
 
-def parse(pairs: list[str], defaults: dict[str, Any]) -> dict[str, Any]:
+def parse(
+    pairs: list[str], defaults: dict[str, Any], remarks: dict[str, str] | None = None
+) -> dict[str, Any]:
     """Return the values of `name=value` pairs, read as the type of each default.
+
+    A remark on a parameter that says "at least 4" or "at most 10" bounds it.
 
     Raises:
         Refused: naming the unknown parameter or the wrong value, and listing what exists.
@@ -70,7 +95,23 @@ def parse(pairs: list[str], defaults: dict[str, Any]) -> dict[str, Any]:
             values[name] = _typed(name, text, defaults[name])
         except TypeError as error:
             raise ParameterError(f"{error}; the chapter has: {listing}") from None
+        _refuse_outside(name, values[name], defaults[name], (remarks or {}).get(name, ""))
     return values
+
+
+def described(name: str, value: Any, default: Any, remark: str) -> str:
+    """Return a value that was given, the default, and the chapter's remark on it, for messages."""
+    return f"{name}={value!r} (default {default!r}{'; ' if remark else ''}{remark})"
+
+
+def _refuse_outside(name: str, value: Any, default: Any, remark: str) -> None:
+    """Refuse a number outside the bounds that the remark on it names."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    least, most = LEAST.search(remark), MOST.search(remark)
+    if (least and not value >= float(least[1])) or (most and not value <= float(most[1])):
+        bounds = " and ".join(found[0] for found in (least, most) if found)
+        raise ParameterError(f"{described(name, value, default, remark)}: it must be {bounds}")
 
 
 def _typed(name: str, text: str, default: Any) -> Any:

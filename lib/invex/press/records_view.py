@@ -48,11 +48,14 @@ class Records:
         return _failed(self.runs)
 
     def frame(self, table: str = "curve") -> pd.DataFrame:
-        """Return one table of all runs below each other; columns beside it: configuration, ``profile``."""
+        """Return one table of all runs below each other; columns beside it: configuration, ``profile``.
+
+        A column of the table goes before a field of its name: the number of terms that a row was measured
+        with, say, before the number that the run trained with.
+        """
         found = [run for run in self.runs if table in run.tables]
         parts = [
-            pd.DataFrame(run.tables[table]).assign(**_columns(run.config), profile=run.profile)
-            for run in found
+            _beside(run.tables[table], {**_columns(run.config), "profile": run.profile}) for run in found
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -214,6 +217,11 @@ def complete(folder: Path, experiment: str, selection: Mapping[str, Any], device
 def _columns(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration as columns: a list becomes text, so that it can be grouped by."""
     return {name: ", ".join(map(str, v)) if isinstance(v, list) else v for name, v in config.items()}
+
+
+def _beside(table: Mapping[str, Any], more: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table with further columns of one value each, where it has none of that name."""
+    return pd.DataFrame(table).assign(**{name: value for name, value in more.items() if name not in table})
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -145,7 +145,7 @@ def test_a_number_that_must_be_positive_is_named(name: str) -> None:
         LevelSet(lambda z: z.square().sum(1), 1.0, torch.zeros(2), **{name: 0})
 
 
-@pytest.mark.parametrize("box", [(0.5, 2.0), (1.0, -1.0), (torch.tensor([-1.0, 0.1]), torch.ones(2))])
+@pytest.mark.parametrize("box", [(0.5, 2.0), (torch.tensor([-1.0, 0.1]), torch.ones(2))])
 def test_a_centre_outside_the_box_is_refused(box: tuple[float, float]) -> None:
     """From there rays come into the box, and their points outside it would count as within."""
     with pytest.raises(LevelSetError, match=r"the centre, \(0, 0\), lies outside the box"):
@@ -160,5 +160,5 @@ def test_a_centre_on_a_wall_is_inside() -> None:
 
 
 def test_a_negative_number_of_points_is_refused() -> None:
-    with pytest.raises(ValueError, match="-1 points cannot be drawn"):
+    with pytest.raises(ValueError, match="n must be 0 or more, got -1"):
         LevelSet(square, 1.0, torch.zeros(2).double()).sample(-1)

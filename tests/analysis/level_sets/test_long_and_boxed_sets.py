@@ -162,3 +162,15 @@ def test_steps_start_from_points_that_rounding_keeps_off_the_level() -> None:
     centre = torch.full((3,), 300.0)
     points = LevelSet(lambda z: square(z - 300), 1.0, centre).sample(500, generator=seeded())
     assert stats.kstest(((points[:, 0] - 300 + 1) / 2).clamp(0, 1), "uniform").pvalue > 0.01
+
+
+def test_sampling_tells_of_its_progress_and_draws_the_same() -> None:
+    level_set = LevelSet(lambda z: (z / torch.tensor([20.0, 1.0, 1.0])).square().sum(1), 1.0, torch.zeros(3))
+    told: list[str] = []
+    drawn = level_set.sample(20, generator=seeded(), progress=told.append)
+    assert torch.equal(drawn, level_set.sample(20, generator=seeded()))
+    steps = [int(text.split()[1]) for text in told if text.startswith("step ")]
+    assert steps == sorted(set(steps))
+    assert len(steps) > 10
+    assert f"of at most {64 * (8 + 2 * 3)}" in told[0]
+    assert told[-1].endswith("times as long one way as another")

@@ -85,7 +85,7 @@ class LevelSet:
     limit: float = 1e6
 
     def __post_init__(self) -> None:
-        arguments.positive(tolerance=self.tolerance, limit=self.limit)
+        arguments.positive(tolerance=self.tolerance, chunk=self.chunk, limit=self.limit)
         arguments.count("chunk", self.chunk)
         arguments.point("centre", self.centre)
         arguments.box_in_order(self.box, self.centre)
@@ -144,7 +144,7 @@ class LevelSet:
         two dimensions `grid(n)` is the closed curve, anticlockwise.
         """
         for number in counts:
-            arguments.count("a count of the grid", number)
+            arguments.count("a count of the grid", number, 0)
         directions = grid_directions(counts, self.centre)
         return self.points(directions.flatten(0, -2)).view(directions.shape)
 

@@ -15,6 +15,7 @@ from invex.analysis.level_sets.strings import (
     Map,
     Surface,
     gaps_of,
+    halved,
     length,
     pull,
     tangential,
@@ -188,10 +189,7 @@ def _split(surface: Surface, path: Tensor, embed: Map | None, turn: float, gap: 
             break
         if len(path) + int(wide.sum()) > MOST:
             raise PathNotResolved(f"{_STUCK}: {MOST} points do not follow the bends of the set between them")
-        added = surface.retract((path[1:] + path[:-1])[wide] / 2)
-        place = torch.arange(len(path), device=path.device)
-        order = torch.cat([place.double(), place[:-1][wide] + 0.5]).argsort()
-        path = torch.cat([path, added])[order]
+        path = halved(surface, path, wide)
     return path
 
 

@@ -110,7 +110,8 @@ def descend(surface: Surface, arcs: Arcs, embed: Map | None, steps: int, size: f
     for step in range(steps):
         down = -torch.nn.functional.normalize(arcs.uphill)
         way = angle.cos()[:, None] * arcs.ways + angle.sin()[:, None] * down
-        tried = cut(surface, arcs.a, arcs.b, torch.nn.functional.normalize(way), embed, arcs.turn)
+        way = across(way, arcs.b - arcs.a)  # of a gradient of about zero only rounding is left
+        tried = cut(surface, arcs.a, arcs.b, way, embed, arcs.turn)
         shorter = tried.lengths < arcs.lengths * (1 - 1e-12)
         angle = torch.where(shorter, 1.5 * angle, angle / 4).clamp_max(1.0)
         arcs = arcs.better(tried)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from invex.analysis.level_sets.sampling import normals
 from invex.analysis.level_sets.sections import Arcs, across, cut, descend
-from invex.analysis.level_sets.strings import Map, Surface, gaps_of, length
+from invex.analysis.level_sets.strings import TURN, Map, Surface, gaps_of, halved, length, turns
 
 DRAWN = 16
 """Directions tried beside those that the ends, the centre and the axes suggest."""
@@ -15,6 +15,8 @@ AXES = 16
 """Dimensions up to which every axis is tried."""
 KEPT = 3
 """Ways round that are followed to the end."""
+EDGE = 1e-4
+"""Part of a path's length below which two of its points count as one."""
 
 
 def ways_round(surface: Surface, a: Tensor, b: Tensor, embed: Map | None) -> list[Tensor]:
@@ -27,10 +29,11 @@ def ways_round(surface: Surface, a: Tensor, b: Tensor, embed: Map | None) -> lis
     guesses = across(_guesses(surface, a, b), (b - a)[None])
     guesses = guesses[guesses.norm(dim=1) > 0.5]
     arcs = cut(surface, a.expand_as(guesses), b.expand_as(guesses), guesses, embed)
-    arcs = descend(surface, _distinct(arcs, 2 * KEPT, 0.9), embed, 40)
-    arcs = _distinct(arcs, KEPT, 0.98)
-    close = arcs.lengths <= 1.05 * arcs.lengths.min() if len(arcs.lengths) else arcs.lengths > 0
-    return followed(surface, arcs.subset(close)) if bool(close.any()) else []
+    arcs = _distinct(arcs, 2 * KEPT, 0.9)
+    if not len(arcs.lengths):
+        return []
+    arcs = _distinct(descend(surface, arcs, embed, 40), KEPT, 0.98)
+    return followed(surface, arcs.subset(arcs.lengths <= 1.05 * arcs.lengths.min()))
 
 
 def followed(surface: Surface, arcs: Arcs) -> list[Tensor]:
@@ -39,7 +42,27 @@ def followed(surface: Surface, arcs: Arcs) -> list[Tensor]:
     paths = arcs.outline.clone()
     paths[:, 1::2] = torch.where(corners.isfinite(), corners, paths[:, 1::2])
     paths[:, 2:-1:2] = arcs.points
-    return list(paths)
+    return [_with_edges(surface, _apart(path)) for path in paths]
+
+
+def _with_edges(surface: Surface, path: Tensor) -> Tensor:
+    """A path with points so near the edges that it crosses that no segment cuts a corner worth counting."""
+    for _ in range(10):
+        gaps = gaps_of(path, None)
+        wide = (turns(surface, path) > TURN) & (gaps > EDGE * gaps.sum())
+        if not bool(wide.any()):
+            break
+        path = halved(surface, path, wide)
+    return path
+
+
+def _apart(path: Tensor) -> Tensor:
+    """A path without the points that are next to their predecessors, as where edges meet."""
+    gaps = path.diff(dim=0).norm(dim=1)
+    keep = torch.ones(len(path), dtype=torch.bool, device=path.device)
+    keep[1:-1] = gaps[:-1] > EDGE * gaps.sum()
+    keep[1:-1] &= gaps[1:] > EDGE * gaps.sum()
+    return path[keep]
 
 
 def shortened(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
@@ -49,6 +72,7 @@ def shortened(surface: Surface, path: Tensor, embed: Map | None) -> Tensor:
     shortest arc within half a plane from one place to the next. The pieces grow shorter when they no longer
     make the path so.
     """
+    path = _with_edges(surface, path)
     for pieces in (2, 4, 8):
         for _ in range(8):
             before = length(path, embed)

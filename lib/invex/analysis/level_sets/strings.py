@@ -68,6 +68,14 @@ def angles(normal: Tensor) -> Tensor:
     return 2 * torch.atan2(normal.diff(dim=0).norm(dim=1), (normal[1:] + normal[:-1]).norm(dim=1))
 
 
+def halved(surface: Surface, path: Tensor, wide: Tensor) -> Tensor:
+    """A path (n, d) with a point of the surface in the middle of each segment for which (n - 1,) is true."""
+    added = surface.retract((path[1:] + path[:-1])[wide] / 2)
+    place = torch.arange(len(path), device=path.device)
+    order = torch.cat([place.double(), place[:-1][wide] + 0.5]).argsort()
+    return torch.cat([path, added])[order]
+
+
 def gaps_of(path: Tensor, embed: Map | None) -> Tensor:
     """Lengths of the segments, (n - 1,), measured after `embed`."""
     with torch.no_grad():

@@ -67,17 +67,23 @@ def run(
 ) -> None:
     """Rerun one chapter with changed parameters into its own folder, as a page to read.
 
-    A parameter that the chapter does not have, or a value of another type than its default, is refused
-    with the list of what exists (exit code 2).
+    A parameter that the chapter does not have, a value of another type than its default, or one outside the
+    bounds beside it ("at least 4") is refused with what is allowed (exit code 2). Where a cell fails, it is
+    named with the values given, and the traceback is in a file that the message names (exit code 1).
     """
     from invex.press import parameters as given
-    from invex.press import rerun
+    from invex.press import rerun, site
 
     book = Book.find(root)
-    defaults = given.declared(book.text(one_of(book.chapters(), "chapter", chapter)))
-    defaults["profile"] = profile.value
+    text = book.text(one_of(book.chapters(), "chapter", chapter))
+    defaults, remarks = given.declared(text) | {"profile": profile.value}, given.remarks(text)
+    wanted = given.parse(parameters or [], defaults, remarks)
     with progress(1) as (say, ended):
-        page = rerun.rerun(book, chapter, defaults | given.parse(parameters or [], defaults), out, say, ended)
+        try:
+            page = rerun.rerun(book, chapter, defaults | wanted, out, say, ended)
+        except site.BuildError as error:
+            values = [given.described(n, v, defaults[n], remarks.get(n, "")) for n, v in wanted.items()]
+            raise site.BuildError(f"{error}; with {', '.join(values)}" if values else str(error)) from error
     typer.echo(page)
 
 
