@@ -21,11 +21,11 @@ def opening(curves: Curves, room: Frame = ROOM) -> int:
 
 
 def frame_around(points: Tensor, side: float, room: Frame = ROOM, margin: float = 0.06) -> Frame:
-    """The frame of points (n, 2) and of the training square, cut off at the room."""
-    ends = []
-    for axis in range(2):
-        low, high = (float(end) for end in points[:, axis].aminmax())
-        low, high = max(min(low, -side), room[2 * axis]), min(max(high, side), room[2 * axis + 1])
+    """The frame of the training square and of those of the points (n, 2) that lie in the room."""
+    square = points.new_tensor([[-side, -side], [side, side]])
+    shown = torch.cat([points[_within(points, room)], square])
+    ends: list[float] = []
+    for low, high in zip(shown.amin(0).tolist(), shown.amax(0).tolist(), strict=True):
         ends += [low - margin * (high - low), high + margin * (high - low)]
     return ends[0], ends[1], ends[2], ends[3]
 
