@@ -57,6 +57,15 @@ def test_a_row_a_seed_with_what_it_shows():
     lost = seeds.seed_frame([run(5, 0.2, failed="f still falls")], 0.02)
     assert lost["one_point"].tolist() == ["no minimum"]
     assert seeds.seed_table(lost)["levels above it"].tolist() == ["none"]
+    assert seeds.seed_table(lost)["least F"].tolist() == ["none"]
+
+
+def test_seeds_without_a_minimum_are_told():
+    lost = seeds.seed_frame([*RUNS, run(5, 0.07, failed="f still falls")], 0.02)
+    assert words.missing_in_words(lost).startswith("In 1 of 4 seeds, the best fit among them, the trained")
+    later = seeds.seed_frame([*RUNS, run(5, 0.2, failed="f still falls")], 0.02)
+    assert words.missing_in_words(later).startswith("In 1 of 4 seeds the trained")
+    assert words.missing_in_words(seeds.seed_frame(RUNS, 0.02)) == ""
 
 
 def test_sentences_follow_the_numbers():

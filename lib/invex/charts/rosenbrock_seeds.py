@@ -96,10 +96,11 @@ def seed_table(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     shown = frame.sort_values("rmse")
     levels = [f"{n} of 8" if n else "none" for n in shown["levels"]]
+    least = ["none" if np.isnan(value) else f"{value:.2f}" for value in shown["minimum"]]
     return pd.DataFrame(
         {
             "seed": shown["seed"], "RMSE": shown["rmse"], "stray (steps)": shown["stray"],
-            "least F": shown["minimum"], "levels above it": levels, "training loss": shown["loss"],
+            "least F": least, "levels above it": levels, "training loss": shown["loss"],
             "one stationary point": shown["one_point"],
         }
     )  # fmt: skip
