@@ -93,9 +93,9 @@ def missing_in_words(seeds: pd.DataFrame) -> str:
     best = seeds.sort_values("rmse")["one_point"].iloc[0] == "no minimum"
     which = ", the best fit among them," if best else ""
     return (
-        f"In {lost} of {len(seeds)} seeds{which} the trained $f$ has no minimum at all: it falls for ever in some "
-        "direction. Theorem 3.3 asks for a minimum, but training does not see to it; without one the level sets "
-        "are unbounded, and the pointer has no centre."
+        f"In {lost} of {len(seeds)} seeds{which} the trained $f$ has no minimum at all: it falls for ever in "
+        "some direction. Theorem 3.3 asks for a minimum, but training does not see to it; without one the "
+        "level sets are unbounded, and the pointer has no centre."
     )
 
 
