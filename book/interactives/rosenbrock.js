@@ -2,7 +2,7 @@
    Data: levels, the first shown being `start`; angles in [0, 2 pi), at some of which, `stops`, the pointer can stand,
    first at the stop `opens`;
    radius[level][angle] in latent space; x[level][angle] = [x1, x2]; rays[stop] = corners [radius, x1, x2] of the
-   pointer carried back; minimum {z, x}; frames {z, x} as [low1, high1, low2, high2]; square, half its side. */
+   pointer carried back; minimum {z, x}; frames {z, x}, for each level [low1, high1, low2, high2]; square, half its side. */
 invex.interactive("rosenbrock.js", (stage, data, theme) => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg", SIZE = 340, TURN = 2 * Math.PI;
@@ -26,7 +26,7 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
 
   /* Round numbers, four or so, between two ends. */
   function ticks(low, high) {
-    const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
+    const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough), digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     const found = [];
     for (let t = Math.ceil(low / step) * step; t <= high + 1e-9 * step; t += step) found.push([t, t.toFixed(digits).replace("-", "−").replace(/^−(0\.?0*)$/, "$1")]);
@@ -34,17 +34,27 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
   }
 
   function panel(space, title) {
-    const [left, right, bottom, top] = data.frames[space], wide = SIZE - LEFT - RIGHT, high = SIZE - TOP - BOTTOM;
+    const wide = SIZE - LEFT - RIGHT, high = SIZE - TOP - BOTTOM, limits = () => data.frames[space][state.level];
     const box = element(row, "div");
     element(box, "div", { style: "font-size:.9rem" }, title);
     const svg = element(box, "svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, width: "100%", style: "display:block;touch-action:pan-y;cursor:grab" });
     const place = { x: LEFT, y: TOP, width: wide, height: high };
     element(element(svg, "clipPath", { id: `${id}-${space}` }), "rect", place);
-    const to = ([a, b]) => [LEFT + (a - left) / (right - left) * wide, TOP + (top - b) / (top - bottom) * high];
-    const from = (x, y) => [left + (x - LEFT) / wide * (right - left), top - (y - TOP) / high * (top - bottom)];
-    const axes = element(svg, "g", { "font-size": 12, "aria-hidden": "true" });
-    for (const [t, text] of ticks(left, right)) element(axes, "text", { x: to([t, 0])[0], y: SIZE - BOTTOM + 15, "text-anchor": "middle" }, text);
-    for (const [t, text] of ticks(bottom, top)) element(axes, "text", { x: LEFT - 5, y: to([0, t])[1] + 4, "text-anchor": "end" }, text);
+    const to = ([a, b]) => {
+      const [left, right, bottom, top] = limits();
+      return [LEFT + (a - left) / (right - left) * wide, TOP + (top - b) / (top - bottom) * high];
+    };
+    const from = (x, y) => {
+      const [left, right, bottom, top] = limits();
+      return [left + (x - LEFT) / wide * (right - left), top - (y - TOP) / high * (top - bottom)];
+    };
+    const axes = element(svg, "g", { "font-size": 12, "aria-hidden": "true" }), numbers = element(axes, "g");
+    const scale = () => {
+      const [left, right, bottom, top] = limits();
+      numbers.replaceChildren();
+      for (const [t, text] of ticks(left, right)) element(numbers, "text", { x: to([t, 0])[0], y: SIZE - BOTTOM + 15, "text-anchor": "middle" }, text);
+      for (const [t, text] of ticks(bottom, top)) element(numbers, "text", { x: LEFT - 5, y: to([0, t])[1] + 4, "text-anchor": "end" }, text);
+    };
     const name = (attributes, number) => {
       const made = element(axes, "text", { "text-anchor": "middle", "font-style": "italic", ...attributes }, space);
       element(made, "tspan", { dy: 3, "font-size": 9, "font-style": "normal" }, number);
@@ -53,28 +63,26 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
     name({ x: 8, y: TOP + high / 2 }, "2");
     const frame = element(svg, "rect", { ...place, fill: "none" });
     const inside = element(svg, "g", { "clip-path": `url(#${id}-${space})`, fill: "none", "stroke-linejoin": "round" });
-    return { svg, inside, frame, axes, to, from, space };
+    return { svg, inside, frame, axes, scale, to, from, space };
   }
 
   const panels = [panel("z", "after the bijection, z = h(x)"), panel("x", "input space")];
   const line = (points, to, close) => points.map((p, i) => (i ? "L" : "M") + to(p).map((v) => v.toFixed(2)).join(" ")).join("") + (close ? "Z" : "");
 
   for (const each of panels) {
-    const values = data[each.space];
-    each.others = data.levels.map((_, level) => element(each.inside, "path", { d: line(values[level], each.to, true), "stroke-width": 1 }));
+    each.others = data.levels.map(() => element(each.inside, "path", { "stroke-width": 1 }));
     each.curve = element(each.inside, "path", { "stroke-width": 2.4 });
     each.straight = element(each.inside, "path", { "stroke-width": 1.2, "stroke-dasharray": "4 4" });
     each.ray = element(each.inside, "path", { "stroke-width": 2 });
-    const [cx, cy] = each.to(data.minimum[each.space]);
-    each.centre = element(each.inside, "circle", { cx, cy, r: 4.5 });
+    each.centre = element(each.inside, "circle", { r: 4.5 });
     each.crossings = element(each.inside, "g");
     each.handle = element(each.svg, "circle", {
-      r: 9, tabindex: 0, role: "slider", "aria-valuemin": 0, "aria-valuemax": 359,
+      r: each.space === "z" ? 9 : 6.5, tabindex: 0, role: "slider", "aria-valuemin": 0, "aria-valuemax": 359,
       "aria-label": each.space === "z" ? "angle of the pointer" : "angle of the pointer, moved in input space",
     });
   }
   const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([a, b]) => [a * data.square, b * data.square]);
-  const box = element(panels[1].inside, "path", { d: line(corners, panels[1].to, true), "stroke-width": 1, "stroke-dasharray": "4 3" });
+  const box = element(panels[1].inside, "path", { "stroke-width": 1, "stroke-dasharray": "4 3" });
 
   const controls = element(stage, "div", { style: "display:flex;flex-wrap:wrap;gap:.4rem 1.2rem;align-items:center;font-size:.9rem;margin-top:.4rem" });
   const label = element(controls, "label", { style: "display:inline-flex;gap:.5rem;align-items:center" });
@@ -84,7 +92,7 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
   const words = element(controls, "span", { "aria-live": "polite", style: "font-variant-numeric:tabular-nums" });
 
   function visible(space, [a, b]) {
-    const [left, right, bottom, top] = data.frames[space];
+    const [left, right, bottom, top] = data.frames[space][state.level];
     return a >= left && a <= right && b >= bottom && b <= top;
   }
 
@@ -102,7 +110,7 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
   }
 
   function far(space, through) {
-    const [cx, cy] = data.minimum[space], [left, right, bottom, top] = data.frames[space];
+    const [cx, cy] = data.minimum[space], [left, right, bottom, top] = data.frames[space][state.level];
     const reach = 2 * Math.hypot(right - left, top - bottom) / Math.hypot(through[0] - cx, through[1] - cy);
     return [cx + reach * (through[0] - cx), cy + reach * (through[1] - cy)];
   }
@@ -114,12 +122,27 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
     return [...data.rays[state.stop].filter(([radius]) => radius < end * (1 - 1e-9)).map(([, a, b]) => [a, b]), point];
   }
 
+  /* What the frame changes, which is that of the level. */
+  function rescale() {
+    for (const { space, scale, to, others, curve, centre } of panels) {
+      scale();
+      const [cx, cy] = to(data.minimum[space]);
+      centre.setAttribute("cx", cx);
+      centre.setAttribute("cy", cy);
+      others.forEach((path, level) => {
+        path.setAttribute("d", line(data[space][level], to, true));
+        path.style.display = level === state.level ? "none" : "";
+      });
+      curve.setAttribute("d", line(data[space][state.level], to, true));
+    }
+    box.setAttribute("d", line(corners, panels[1].to, true));
+    update();
+  }
+
   function update() {
     const degrees = Math.round(angle() / TURN * 360) % 360, counts = {};
-    for (const { space, to, others, curve, ray, straight, crossings, handle } of panels) {
+    for (const { space, to, ray, straight, crossings, handle } of panels) {
       const point = data[space][state.level][data.stops[state.stop]];
-      others.forEach((path, level) => { path.style.display = level === state.level ? "none" : ""; });
-      curve.setAttribute("d", line(data[space][state.level], to, true));
       ray.setAttribute("d", line(way(space, point), to, false));
       straight.setAttribute("d", line([data.minimum[space], far(space, point)], to, false));
       const met = meet(space, point);
@@ -195,8 +218,8 @@ invex.interactive("rosenbrock.js", (stage, data, theme) => {
       event.preventDefault();
     });
   }
-  slider.addEventListener("input", () => { state.level = Number(slider.value); update(); });
+  slider.addEventListener("input", () => { state.level = Number(slider.value); rescale(); });
   document.addEventListener("invex:theme", paint);
     paint();
-  update();
+  rescale();
 });

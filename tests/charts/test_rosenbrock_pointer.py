@@ -38,7 +38,8 @@ def test_the_interactive_opens_on_the_highest_level_that_lies_in_its_frame(curve
     low, high = curves.input[1].amin(0), curves.input[1].amax(0)
     assert left < low[0] < high[0] < right
     assert bottom < low[1] < high[1] < top
-    assert pointer.frame_around(1e6 * curves.input[1], 0.4) == pytest.approx((-1.12, 1.12, -0.71, 3.21))
+    far = torch.cat([curves.input[1], torch.tensor([[-0.9, 7.0], [50.0, 1.0]], dtype=torch.float64)])
+    assert pointer.frame_around(far, 0.4) == (left, right, bottom, top)  # what is out of the room is left out
 
 
 def test_data_are_json_and_give_points_and_rays_back(curves):
@@ -63,14 +64,14 @@ def test_it_opens_where_a_straight_pointer_crosses_most_often(curves):
 
 def test_rays_stay_near_their_true_course(curves):
     data = pointer.pointer_data(curves, bent, ORIGIN, ORIGIN, 0.4)
-    left, right, bottom, top = data["frames"]["x"]
-    for stop, ray in zip(data["stops"][::7], data["rays"][::7], strict=True):
+    left, right, bottom, top = data["frames"]["x"][data["start"]]
+    for stop, ray in zip(data["stops"][::30], data["rays"][::30], strict=True):
         radii, *points = np.array(ray).T
-        even = np.linspace(0, radii[-1], 500)
+        even = np.linspace(0, radii[-1], 200)
         angle = data["angles"][stop]
         true = bent(torch.tensor(even)[:, None] * torch.tensor([math.cos(angle), math.sin(angle)])).numpy()
         true = true[(true[:, 0] > left) & (true[:, 0] < right) & (true[:, 1] < top)]
-        close = np.linspace(0, radii[-1], 20_000)
+        close = np.linspace(0, radii[-1], 4_000)
         drawn = np.stack([np.interp(close, radii, column) for column in points], axis=1)
         apart = (true[:, None] - drawn[None]) / [right - left, top - bottom]
         assert np.hypot(*apart.transpose(2, 0, 1)).min(1).max() < 2e-3

@@ -57,6 +57,15 @@ def test_a_row_a_seed_with_what_it_shows():
     lost = seeds.seed_frame([run(5, 0.2, failed="f still falls")], 0.02)
     assert lost["one_point"].tolist() == ["no minimum"]
     assert seeds.seed_table(lost)["levels above it"].tolist() == ["none"]
+    assert seeds.seed_table(lost)["least F"].tolist() == ["none"]
+
+
+def test_seeds_without_a_minimum_are_told():
+    lost = seeds.seed_frame([*RUNS, run(5, 0.07, failed="f still falls")], 0.02)
+    assert words.missing_in_words(lost).startswith("In 1 of 4 seeds, the best fit among them, the trained")
+    later = seeds.seed_frame([*RUNS, run(5, 0.2, failed="f still falls")], 0.02)
+    assert words.missing_in_words(later).startswith("In 1 of 4 seeds the trained")
+    assert words.missing_in_words(seeds.seed_frame(RUNS, 0.02)) == ""
 
 
 def test_sentences_follow_the_numbers():
@@ -102,6 +111,12 @@ def test_theorems_are_told_as_the_certificates_have_it():
     assert "contradicts" in words.theorems_in_words([True, False, True], ["yes"])
     assert "3.2 and 3.4 need" in words.conditions_in_words(["3.2", "3.4"])
     assert words.conditions_in_words([]).startswith("Both theorems hold")
+
+
+def test_the_course_of_one_valley():
+    assert words.course_in_words(0.9) == "The valley runs on where there were no data"
+    assert "a little beside" in words.course_in_words(1.3)
+    assert "leaves its course" in words.course_in_words(5.0)
 
 
 def test_counts_that_agree_and_that_do_not():

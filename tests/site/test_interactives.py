@@ -162,17 +162,22 @@ class Pointer:
     def drawn(self, space: str) -> np.ndarray:
         """Where the handle of a panel is: the pointer's end."""
         circle = self.handle if space == "z" else self.tip
-        left, right, bottom, top = self.data["frames"][space]
+        left, right, bottom, top = self.frame(space)
         x, y = (float(circle.get_attribute(name)) for name in ("cx", "cy"))
         return np.array([left + (x - 44) / 288 * (right - left), top - (y - 8) / 298 * (top - bottom)])
 
     def pixel(self, point: np.ndarray, space: str = "z") -> tuple[float, float]:
         """Where on the screen a point is."""
-        left, right, bottom, top = self.data["frames"][space]
+        left, right, bottom, top = self.frame(space)
         box = self.panels[space].bounding_box()
         across, down = (point[0] - left) / (right - left), (top - point[1]) / (top - bottom)
         x, y = (44 + 288 * across) / 340, (8 + 298 * down) / 340
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def frame(self, space: str) -> list[float]:
+        """Low and high of both coordinates, of the level that is shown."""
+        level = int(np.argmin(np.abs(np.array(self.data["levels"]) - self.level)))
+        return self.data["frames"][space][level]
 
     @property
     def angle(self) -> float:
@@ -227,7 +232,7 @@ def nearest(pointer: Pointer, degrees: float) -> int:
 def test_the_pointer_starts_on_its_level_and_the_whole_curve_is_in_the_frame(pointer: Pointer) -> None:
     check(pointer)
     data = pointer.data
-    left, right, bottom, top = data["frames"]["x"]
+    left, right, bottom, top = pointer.frame("x")
     curve = np.array(data["x"][data["start"]])
     assert ((curve >= [left, bottom]) & (curve <= [right, top])).all() or data["start"] == 0
     assert pointer.level == pytest.approx(data["levels"][data["start"]], abs=0.006)
@@ -278,7 +283,7 @@ def test_the_pointer_can_be_moved_in_input_space(pointer: Pointer) -> None:
 @pytest.mark.parametrize("degrees", [20, 135, 300])
 def test_the_pointer_follows_the_mouse(pointer: Pointer, degrees: int) -> None:
     mouse, theta = pointer.stage.page.mouse, math.radians(degrees)
-    away = 0.8 * pointer.radius.max() * np.array([math.cos(theta), math.sin(theta)])
+    away = 0.8 * pointer.radius[pointer.data["start"]].max() * np.array([math.cos(theta), math.sin(theta)])
     mouse.move(*pointer.pixel(pointer.drawn("z")))
     mouse.down()
     mouse.move(*pointer.pixel(np.array(pointer.data["minimum"]["z"]) + 0.2 * away))
@@ -286,7 +291,7 @@ def test_the_pointer_follows_the_mouse(pointer: Pointer, degrees: int) -> None:
     turned = pointer.angle
     assert turned == pytest.approx(degrees, abs=1.5)
     check(pointer)
-    mouse.move(*pointer.pixel(pointer.drawn("z") + 0.3 * pointer.radius.max()))
+    mouse.move(*pointer.pixel(pointer.drawn("z") + 0.3 * pointer.radius[pointer.data["start"]].max()))
     assert pointer.angle == turned  # released: it stays
 
 

@@ -21,11 +21,11 @@ def opening(curves: Curves, room: Frame = ROOM) -> int:
 
 
 def frame_around(points: Tensor, side: float, room: Frame = ROOM, margin: float = 0.06) -> Frame:
-    """The frame of points (n, 2) and of the training square, cut off at the room."""
-    ends = []
-    for axis in range(2):
-        low, high = (float(end) for end in points[:, axis].aminmax())
-        low, high = max(min(low, -side), room[2 * axis]), min(max(high, side), room[2 * axis + 1])
+    """The frame of the training square and of those of the points (n, 2) that lie in the room."""
+    square = points.new_tensor([[-side, -side], [side, side]])
+    shown = torch.cat([points[_within(points, room)], square])
+    ends: list[float] = []
+    for low, high in zip(shown.amin(0).tolist(), shown.amax(0).tolist(), strict=True):
         ends += [low - margin * (high - low), high + margin * (high - low)]
     return ends[0], ends[1], ends[2], ends[3]
 
@@ -59,11 +59,9 @@ def pointer_data(
     keep it within a thousandth of the frame of its true course, and a corner at every level.
     """
     start = opening(curves)
-    frame = frame_around(curves.input[start], side)
+    frames = [frame_around(points, side) for points in curves.input]
+    frame = frames[start]
     radius = (curves.latent - centre).norm(dim=-1)
-    extent = curves.latent[start]
-    low, high = extent.amin(0), extent.amax(0)
-    middle, half = (low + high) / 2, 0.58 * (high - low).max()
     stops = _stops(curves.angles, curves.input[start], frame)
     return {
         "levels": [round(level, 4) for level in curves.levels.tolist()],
@@ -75,12 +73,16 @@ def pointer_data(
         "x": _digits(curves.input),
         "rays": [_ray(radius[:, i], curves.angles[i], inverse, centre, frame) for i in stops],
         "minimum": {"x": _digits(place), "z": _digits(centre)},
-        "frames": {
-            "x": _digits(frame),
-            "z": _digits(torch.stack([middle - half, middle + half], 1).ravel()),
-        },
+        "frames": {"x": _digits(frames), "z": _digits([_square_around(points) for points in curves.latent])},
         "square": side,
     }
+
+
+def _square_around(points: Tensor) -> Frame:
+    """A square frame of points (n, 2) of latent space, in which the two units are equal."""
+    low, high = points.amin(0), points.amax(0)
+    (left, bottom), half = ((low + high) / 2).tolist(), 0.58 * float((high - low).max())
+    return left - half, left + half, bottom - half, bottom + half
 
 
 def _stops(angles: Tensor, tips: Tensor, frame: Frame) -> list[int]:
@@ -105,11 +107,12 @@ def _ray(
 ) -> list[Any]:
     """One ray: its corners, each [radius, x1, x2]."""
     even = torch.linspace(0, 1, 400, dtype=radii.dtype).square() * radii.max()
-    along, _ = torch.cat([even, radii]).sort()
+    along = torch.cat([even, radii]).unique()  # in order
     direction = torch.stack([angle.cos(), angle.sin()])
     with torch.no_grad():
         points = inverse(centre + along[:, None] * direction)
-    scaled = (points / torch.tensor([frame[1] - frame[0], frame[3] - frame[2]]).to(points)).numpy()
+    low, size = torch.tensor([frame[::2], [frame[1] - frame[0], frame[3] - frame[2]]]).to(points)
+    scaled = ((points - low) / size).clamp(-0.5, 1.5).numpy()  # out of view no corner is needed
     must = np.isin(along.numpy(), radii.numpy())
     must[[0, -1]] = True
     kept = simplified(scaled, must, 1e-3)

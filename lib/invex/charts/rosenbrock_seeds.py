@@ -96,10 +96,11 @@ def seed_table(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     shown = frame.sort_values("rmse")
     levels = [f"{n} of 8" if n else "none" for n in shown["levels"]]
+    least = ["none" if np.isnan(value) else f"{value:.2f}" for value in shown["minimum"]]
     return pd.DataFrame(
         {
             "seed": shown["seed"], "RMSE": shown["rmse"], "stray (steps)": shown["stray"],
-            "least F": shown["minimum"], "levels above it": levels, "training loss": shown["loss"],
+            "least F": least, "levels above it": levels, "training loss": shown["loss"],
             "one stationary point": shown["one_point"],
         }
     )  # fmt: skip
@@ -113,9 +114,10 @@ def seeds_in_words(frame: pd.DataFrame) -> str:
     if len(frame) == 1:
         return f"One seed is recorded, with an RMSE of {frame['rmse'][0]:.3f}."
     found = middle(frame["rmse"].tolist())
+    ends = f"from {found['low']:.3f} to {found['high']:.3f}"
     return (
-        f"{share_in_words(good)} fit as well as the released model or better; the median RMSE is "
-        f"{found['value']:.3f}, with a 95 % interval from {found['low']:.3f} to {found['high']:.3f}."
+        f"{share_in_words(good)} fit as well as the released model, whose RMSE is {RELEASED:.2f}, or better; "
+        f"the median is {found['value']:.3f}, with a 95 % interval {ends}."
     )
 
 

@@ -20,7 +20,8 @@ def model_in_words(seed: int, drawn: Any, runs: Sequence[Any], epochs: int) -> s
     if drawn is not median_run(runs):
         return f"The model drawn is that of seed {seed}, as was asked for, with {rmse}."
     which = "the median" if count % 2 else "the better of the two in the middle"
-    return f"The model drawn is that of seed {seed}, {which} of {count} by error, with {rmse}."
+    those = f"{count} by error" if count == len(runs) else f"the {count} that have a minimum, by error"
+    return f"The model drawn is that of seed {seed}, {which} of {those}, with {rmse}."
 
 
 def agreement_in_words(by_curve: int, by_value: int, level: float) -> str:
@@ -82,6 +83,29 @@ def valley_in_words(seeds: pd.DataFrame) -> str:
         f"{which}: it does in {count} of {len(seeds)} seeds, and the largest stray is {found['value']:.1f} "
         f"steps in the median (95 % interval {ends})."
     )
+
+
+def missing_in_words(seeds: pd.DataFrame) -> str:
+    """How many trained networks have no minimum at all, and what that means for the pointer."""
+    lost = int((seeds["one_point"] == "no minimum").sum()) if len(seeds) else 0
+    if not lost:
+        return ""
+    best = seeds.sort_values("rmse")["one_point"].iloc[0] == "no minimum"
+    which = ", the best fit among them," if best else ""
+    return (
+        f"In {lost} of {len(seeds)} seeds{which} the trained $f$ has no minimum at all: it falls for ever in "
+        "some direction. Theorem 3.3 asks for a minimum, but training does not see to it; without one the "
+        "level sets are unbounded, and the pointer has no centre."
+    )
+
+
+def course_in_words(stray: float) -> str:
+    """Whether the valley of one model runs on, by the largest stray of its floor in steps of the grid."""
+    if stray <= 1:
+        return "The valley runs on where there were no data"
+    if stray <= 3:
+        return "The valley runs on where there were no data, a little beside its course"
+    return "The valley of this model leaves its course where there were no data"
 
 
 def theorems_in_words(others: Sequence[bool], points: Sequence[str]) -> str:
