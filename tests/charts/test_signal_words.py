@@ -58,7 +58,7 @@ def test_the_explorers_caption_follows_the_signal() -> None:
     assert wild.endswith("the signal runs away")
     kept = words.explorer_in_words(run(bulk(1.0), second=0.52), 0.5, LOW, HIGH)
     assert "is there after one principled layer" in kept
-    assert "keeps a variance of 0.9" in kept
+    assert "has a variance of 0.9" in kept
 
 
 def test_why_the_fixed_point_is_unstable_depends_on_what_grows() -> None:

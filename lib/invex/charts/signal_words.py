@@ -79,7 +79,7 @@ def explorer_in_words(run: Mapping[str, Any], asked: float, low: float, high: fl
         if variance < SILENT
         else "the signal runs away"
         if variance > 10
-        else f"the bulk of the signal keeps a variance of {variance:.2f}"
+        else f"the bulk of the signal has a variance of {variance:.2f}"
     )
     return f"{first}; by layer {len(run['histograms'])}, {end}"
 
@@ -215,7 +215,7 @@ def choices_in_words(choices: pd.DataFrame) -> str:
     """Which of the choices that are not published keeps the mean best, and which the variance."""
     others = choices[~choices["choice"].str.startswith("as published")].set_index("choice")
     mean = others["mean"].abs().idxmin()
-    variance = (others["variance"] - 1).abs().idxmin()
+    variance = np.log(others["variance"]).abs().idxmin()
     name = {choice: choice.removeprefix("two-point, ") for choice in others.index}
     if mean == variance:
         return f"Of the choices tried, this keeps mean and variance best: {name[mean]}"
