@@ -166,7 +166,9 @@ class LevelSet:
 
         Args:
             n: how many. At least 2 d, and 256, are moved, as their spread is measured: in 1000 dimensions
-                by 20 million evaluations of f or more.
+                by 20 million evaluations of f or more. A long set takes more stretches: an ellipsoid 100
+                times as long as wide takes about 12 d steps of some 7 evaluations a point (measured for
+                d = 10 and 30), for 1,000 points in 300 dimensions 25 million. `progress` says how far it is.
             steps: moves between two looks at the spread, by default and at least 8 + 2 d, what a round set
                 takes: fewer show too little. 0 leaves the points that resampling drew.
             generator: source of randomness, on the centre's device.
@@ -241,8 +243,7 @@ class LevelSet:
 
         With `embed` (by rule h^-1 of a bijection) the length is that of the path in its image. Several ways
         round are pulled tight and the best of them is returned: it is shortest nearby, and no bound shows
-        that none is shorter elsewhere. On sets with edges it ends up longer by about a part in a thousand.
-        The box plays no part.
+        that none is shorter elsewhere. `paths.short_path` says what was measured. The box plays no part.
         """
         a, b = self._ends(a, b, n)
         return short_path(replace(self, box=None), a, b, n, embed)
