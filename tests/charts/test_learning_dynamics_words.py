@@ -73,7 +73,7 @@ def test_a_variation_that_helps_here_and_hinders_there_is_mixed_and_few_runs_say
     there = left(("mnist", 3, "varied", 0, 10), ("mnist", 3, "usual", 10, 10))
     assert words.changed_in_words(pd.concat([here, there]), "varied", "usual", WORDS).startswith("Mixed: ")
     one = left(("mnist", 7, "varied", 1, 1), ("mnist", 7, "usual", 0, 1))
-    assert words.changed_in_words(one, "varied", "usual", WORDS) == "Open: too few runs are recorded to say."
+    assert words.changed_in_words(one, "varied", "usual", WORDS) == "Too few runs are recorded to say."
 
 
 def test_losses_are_compared_by_intervals() -> None:
@@ -113,6 +113,9 @@ def test_silence_before_training_is_counted_among_those_that_fail() -> None:
     assert words.silence_in_words(lucky).endswith(
         "all had a silent last layer before the first step; 1 that start so learn all the same."
     )
+    assert words.silence_in_words(runs.tail(2)).endswith(
+        "none had a silent last layer before the first step."
+    )
     assert words.silence_in_words(runs.tail(1)) == "Every principled network that is recorded learns."
 
 
@@ -136,4 +139,4 @@ def test_each_variation_of_the_paper_is_told_under_the_names_of_the_runs() -> No
     assert told["noise"] == (
         "Random biases let more networks learn: 10 of 10 against 1 of 10 on MNIST with 7 layers."
     )
-    assert told["shift"].endswith("too few runs are recorded to say.")
+    assert told["shift"] == "Too few runs are recorded to say."

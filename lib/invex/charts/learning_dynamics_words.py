@@ -126,7 +126,7 @@ def changed_in_words(left: pd.DataFrame, one: str, other: str, words: Mapping[st
             clarity = abs(found["value"]) * found["n"] ** 0.5
             cells.append((clarity, found["value"], f"{sides} on {TITLES[str(dataset)]} with {hidden} layers"))
     if not seen:
-        return f"{words['open']}: too few runs are recorded to say."
+        return "Too few runs are recorded to say."
     values = [value for _, value, _ in cells]
     kind = "open" if not cells else "more" if min(values) > 0 else "fewer" if max(values) < 0 else "mixed"
     shown = [text for _, _, text in sorted(cells, key=lambda cell: -cell[0])]
@@ -175,13 +175,16 @@ def silence_in_words(runs: pd.DataFrame) -> str:
     if failed.empty:
         return "Every principled network that is recorded learns."
     share = "all" if silent == len(failed) else f"{silent}" if silent else "none"
+    started = (
+        f"Of {len(failed)} principled networks that never learn, {share} had a silent last layer before the "
+        "first step"
+    )
+    if not (runs["active"] == 0).any():
+        return f"{started}."
     escape = (
         "none of those that start so learns" if not lucky else f"{lucky} that start so learn all the same"
     )
-    return (
-        f"Of {len(failed)} principled networks that never learn, {share} had a silent last layer before the "
-        f"first step; {escape}."
-    )
+    return f"{started}; {escape}."
 
 
 def confident_in_words(runs: pd.DataFrame) -> str:
