@@ -30,11 +30,11 @@ def agreement_in_words(by_curve: int, by_value: int, level: float) -> str:
         return (
             "How often does a straight pointer in input space cross the level curve? At the level "
             f"{level:.2f} at most {by_curve} times, counted on the curve that is drawn, and as often if one "
-            "forgets the curve and looks where $F$ itself passes the level along those rays."
+            "forgets the curve and looks where F itself passes the level along those rays."
         )
     return (
         f"A straight pointer in input space crosses the curve of level {level:.2f} up to {by_curve} times, "
-        f"counted on the curve that is drawn, and {by_value} times where $F$ itself passes the level along "
+        f"counted on the curve that is drawn, and {by_value} times where F itself passes the level along "
         "those rays. The second count is the safer one: a drawn curve has corners and leaves the picture."
     )
 
@@ -48,7 +48,7 @@ def piece_in_words(piece: Any, far: Mapping[float, float]) -> str:
     near = min(far, key=lambda level: abs(level - piece.level))
     return (
         f"What looks like a second valley, {side}, around ({first:.2f}, {second:.2f}), is no second minimum: "
-        f"$F$ is {piece.value:.2f} at its lowest point in view, and the curve of level {near:.2f} around "
+        f"F is {piece.value:.2f} at its lowest point in view, and the curve of level {near:.2f} around "
         "it is the same closed curve that runs around the first. Between the two it leaves the picture and "
         f"goes out to a coordinate of {_power(far[near])}. Nothing was learnt there, and the model's valley "
         "turns and comes back."
@@ -59,7 +59,8 @@ def _power(value: float) -> str:
     if value < 1000:
         return f"{value:.3g}"
     digits = int(np.floor(np.log10(value)))
-    return f"about ${value / 10**digits:.0f} \\times 10^{{{digits}}}$"
+    raised = str(digits).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"about {value / 10**digits:.0f} × 10{raised}"
 
 
 def valley_in_words(seeds: pd.DataFrame) -> str:
@@ -93,7 +94,7 @@ def missing_in_words(seeds: pd.DataFrame) -> str:
     best = seeds.sort_values("rmse")["one_point"].iloc[0] == "no minimum"
     which = ", the best fit among them," if best else ""
     return (
-        f"In {lost} of {len(seeds)} seeds{which} the trained $f$ has no minimum at all: it falls for ever in "
+        f"In {lost} of {len(seeds)} seeds{which} the trained f has no minimum at all: it falls for ever in "
         "some direction. Theorem 3.3 asks for a minimum, but training does not see to it; without one the "
         "level sets are unbounded, and the pointer has no centre."
     )
