@@ -83,8 +83,8 @@ def short_path(surface: Surface, a: Tensor, b: Tensor, n: int, embed: Map | None
     it: so where the set is smooth no segment may turn by more than `JUMP`, and the string has more points
     than n where it bends. Where the set has edges, the path is made shorter piece by piece (`shortened`),
     and a segment across an edge cuts the corner: on a cube, between nine random pairs, 801 points gave
-    lengths by up to 6e-4 below those that the cube's nets give, and none above. Where a set bends as sharply as at an
-    edge in very many places, a path may end up longer; no margin is known there.
+    lengths by up to 6e-4 below those that the cube's nets give, and none above. Where a set bends as sharply
+    as at an edge in very many places, a path may end up longer; no margin is known there.
 
     Raises:
         UnboundedLevelSet: no way round ends.
