@@ -129,7 +129,9 @@ def name_nested_pages(soup: BeautifulSoup) -> None:
     for summary in soup.select(".bd-sidebar-primary li > details > summary"):
         link = summary.parent.find_previous_sibling("a") if summary.parent else None
         if isinstance(link, Tag) and not summary.get_text(strip=True):
-            summary["aria-label"] = f"Pages below {link.get_text(strip=True)}"
+            name = soup.new_tag("span", **{"class": "visually-hidden"})
+            name.string = f"Pages below {link.get_text(strip=True)}"
+            summary.append(name)
 
 
 def launch_sources(soup: BeautifulSoup) -> None:

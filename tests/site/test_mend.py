@@ -35,9 +35,9 @@ FAULTS = {
         '<details class="hide"><summary>Draw</summary></details>',
     ),
     "name_nested_pages": (
-        '<div class="bd-sidebar-primary"><li><a>API</a><details><summary><i></i></summary></details></li></div>',
-        '<div class="bd-sidebar-primary"><li><a>API</a>'
-        '<details><summary aria-label="Pages below API"><i></i></summary></details></li></div>',
+        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary><i></i></summary></details></li></div>',
+        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary><i></i>'
+        '<span class="visually-hidden">Pages below A</span></summary></details></li></div>',
     ),
     "launch_sources": (
         '<a href="https://b/v2/gh/o/r/main?urlpath=lab/tree/book/a.ipynb">Binder</a>',
