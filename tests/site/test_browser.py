@@ -243,7 +243,7 @@ def test_a_look_finds_what_is_too_wide_hidden_and_wrong(browser: Any, tmp_path: 
     assert seen.widths["wide"] == SIZES["wide"]["width"]
     assert seen.widths["phone"] > SIZES["phone"]["width"]
     assert any(fault.startswith("image-alt") for fault in seen.faults)
-    assert seen.boxes[0][:3] == [".ix-scroll", False, True]
+    assert [".ix-scroll", False, True] in [box[:3] for box in seen.boxes]
     assert seen.formulas == {"all": 1, "left": 1, "wrong": 0}
 
 

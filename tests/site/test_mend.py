@@ -35,8 +35,8 @@ FAULTS = {
         '<details class="hide"><summary>Draw</summary></details>',
     ),
     "name_nested_pages": (
-        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary><i></i></summary></details></li></div>',
-        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary><i></i>'
+        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary></summary></details></li></div>',
+        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary>'
         '<span class="visually-hidden">Pages below A</span></summary></details></li></div>',
     ),
     "launch_sources": (
