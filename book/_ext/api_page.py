@@ -30,7 +30,7 @@ def setup(app: Any) -> dict[str, bool]:
 
 
 def rank(app: Any, config: Any) -> None:
-    """Let the search find chapters before functions; Sphinx takes a relative path from where it started."""
+    """Let the search find chapters first; Sphinx looks for a relative path where it was started."""
     config.html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 
 

@@ -124,6 +124,16 @@ def name_folded_code(soup: BeautifulSoup) -> None:
             del summary["aria-label"]
 
 
+def name_nested_pages(soup: BeautifulSoup) -> None:
+    """What unfolds the pages below one in the sidebar is an icon without a name."""
+    for summary in soup.select(".bd-sidebar-primary li > details > summary"):
+        link = summary.parent.find_previous_sibling("a") if summary.parent else None
+        if isinstance(link, Tag) and not summary.get_text(strip=True):
+            name = soup.new_tag("span", **{"class": "visually-hidden"})
+            name.string = f"Pages below {link.get_text(strip=True)}"
+            summary.append(name)
+
+
 def launch_sources(soup: BeautifulSoup) -> None:
     """The repository holds chapters as text, which Jupyter opens as notebooks; the theme links the latter."""
     for link in soup.select("a[href*='urlpath=lab/tree/'][href$='.ipynb']"):
@@ -200,8 +210,9 @@ def scope_headers(soup: BeautifulSoup) -> None:
 
 def shorten_booleans(soup: BeautifulSoup) -> None:
     """`defer="defer"` is `defer`."""
-    for script in soup.select("script[defer]"):
-        script["defer"] = ""
+    for tag, name in (("script", "defer"), ("details", "open")):
+        for found in soup.select(f"{tag}[{name}]"):
+            found[name] = ""
 
 
 def _within(tag: Tag, name: str) -> bool:
@@ -215,6 +226,7 @@ FIXES = (
     make_logo_navigation,
     make_asides_notes,
     name_folded_code,
+    name_nested_pages,
     launch_sources,
     flatten_source,
     fill_print_title,

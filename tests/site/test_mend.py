@@ -34,6 +34,11 @@ FAULTS = {
         '<details class="hide"><summary aria-label="Toggle"><p>Draw</p><p>Draw</p></summary></details>',
         '<details class="hide"><summary>Draw</summary></details>',
     ),
+    "name_nested_pages": (
+        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary></summary></details></li></div>',
+        '<div class="bd-sidebar-primary"><li><a>A</a><details><summary>'
+        '<span class="visually-hidden">Pages below A</span></summary></details></li></div>',
+    ),
     "launch_sources": (
         '<a href="https://b/v2/gh/o/r/main?urlpath=lab/tree/book/a.ipynb">Binder</a>',
         '<a href="https://b/v2/gh/o/r/main?urlpath=lab/tree/book/a.md">Binder</a>',
@@ -71,7 +76,10 @@ FAULTS = {
         '<table><thead><tr><td></td><th scope="col">a</th></tr></thead>'
         '<tbody><tr><th scope="row">b</th></tr></tbody></table>',
     ),
-    "shorten_booleans": ('<script defer="defer" src="a"></script>', '<script defer="" src="a"></script>'),
+    "shorten_booleans": (
+        '<script defer="defer" src="a"></script><details open="open"></details>',
+        '<script defer="" src="a"></script><details open=""></details>',
+    ),
 }
 
 
