@@ -39,7 +39,7 @@
     });
   }
   window.addEventListener("load", () => { reach(); window.MathJax?.startup?.promise?.then(reach); });
-  window.addEventListener("resize", reach);
+  window.addEventListener("load", () => new ResizeObserver(reach).observe(document.querySelector("article") || document.body)); /* the sidebars move after the window */
   document.addEventListener("toggle", reach, true); /* of a folded cell */
 
   /* Colours of the page, so that an interactive follows the theme: read again on every "invex:theme" event. */

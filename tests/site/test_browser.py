@@ -25,6 +25,7 @@ FORMULAS = (
     " left: all.filter(e => !e.querySelector('svg')).length,"
     " wrong: document.querySelectorAll('[data-mjx-error]').length}; })()"
 )
+AXE = "axe.run(document, {resultTypes: ['violations'], preload: false})"  # it would ask for style sheets
 REACHED = (
     "(boxes, kinds) => boxes.map(box => [kinds.find(kind => box.matches(kind)), box.tabIndex === 0,"
     " box.scrollWidth > box.clientWidth, box.getAttribute('role'), box.getAttribute('aria-label')])"
@@ -75,7 +76,7 @@ def look(page: Any, sizes: list[str], axe: str) -> Seen:
             seen.boxes = page.locator(f":is({', '.join(BOXES)})").evaluate_all(REACHED, BOXES)
         if size == "wide" and axe:
             page.evaluate(axe)
-            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            found = page.evaluate(AXE)["violations"]
             seen.faults = [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found]
     return seen
 

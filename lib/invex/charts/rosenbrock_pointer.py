@@ -7,11 +7,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invex.analysis.level_sets import LevelSet
 from invex.analysis.level_sets.pullback import Curves, pointer_crossings
 
 Frame = tuple[float, float, float, float]
 ROOM: Frame = (-1.0, 1.0, -0.5, 3.0)
 """The part of input space that a frame may show: low and high of x1, then of x2."""
+
+
+def level_in_view(
+    f: Callable[[Tensor], Tensor],
+    inverse: Callable[[Tensor], Tensor],
+    centre: Tensor,
+    lowest: float,
+    level: float,
+    room: Frame = ROOM,
+) -> float:
+    """The highest of some levels up to `level` whose whole curve lies in the room; the lowest if none does.
+
+    They lie above `lowest`, the value of f at `centre` (2,), each by three quarters of the one before.
+    """
+    for power in range(16):
+        near = lowest + (level - lowest) * 0.75**power
+        with torch.no_grad():
+            tips = inverse(LevelSet(f, near, centre).grid(600))
+        if bool(_within(tips, room).all()):
+            break
+    return near
 
 
 def opening(curves: Curves, room: Frame = ROOM) -> int:
