@@ -6,7 +6,7 @@
 invex.interactive("rosenbrock.js", (stage, data, theme) => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg", SIZE = 340, TURN = 2 * Math.PI;
-  const LEFT = 44, RIGHT = 8, TOP = 8, BOTTOM = 34, SPACES = ["z", "x"];
+  const LEFT = 44, RIGHT = 8, TOP = 8, BOTTOM = 44, SPACES = ["z", "x"];
   const state = { stop: data.opens, level: data.start };
   const id = stage.closest(".ix-artefact").id;
   data.z = data.radius.map((radii) => radii.map((radius, i) =>

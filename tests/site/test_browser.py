@@ -19,7 +19,12 @@ SIZES = {
 BOXES = (".ix-scroll", "div.math", ".highlight pre")  # scroll where wider than the page
 DRIVER = "GL Driver Message"  # a browser that draws in three dimensions without a GPU says it is slow
 
-SETTLED = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+SETTLED = (
+    "(async () => { const frame = () => new Promise(done => requestAnimationFrame(done)); await frame();"
+    " await frame(); const moves = document.getAnimations().map(move => move.finished), enough = new"
+    " Promise(done => setTimeout(done, 600)); await Promise.race([Promise.allSettled(moves), enough]);"
+    " await frame(); return true; })()"  # the sidebars slide
+)
 FORMULAS = (
     "(() => { const all = [...document.querySelectorAll('.math')]; return {all: all.length,"
     " left: all.filter(e => !e.querySelector('svg')).length,"
