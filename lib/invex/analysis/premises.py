@@ -6,9 +6,10 @@ show it.
 """
 
 from copy import deepcopy
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from invex.nn.classifier import Classifier
@@ -40,7 +41,8 @@ def least_trained_weight(network: Classifier, examples: Examples, seed: int = 0)
     """Smallest constrained weight of a copy of a convex classifier, trained for an epoch at a high rate."""
     network = deepcopy(network)
     train([network], [seed], examples, Settings(epochs=1, batch=16, rate=0.1, precision="float32"))
-    return min(float(layer.weight.detach().min()) for layer in list(network.layers)[1:])
+    weights = [cast(Tensor, layer.weight) for layer in list(network.layers)[1:]]
+    return min(float(weight.detach().min()) for weight in weights)
 
 
 def reported_loss_error(network: Classifier, examples: Examples, seed: int = 0) -> float:
@@ -58,11 +60,11 @@ def reported_loss_error(network: Classifier, examples: Examples, seed: int = 0) 
     return max(abs(reported - mean) / mean for reported, mean in pairs)
 
 
-def log_det_error(bijection: nn.Module, x: Tensor) -> float:
+def log_det_error(bijection: Any, x: Tensor) -> float:
     """Largest |log det - log |det J|| at points x (n, d), J by differentiating each coordinate (`autograd`).
 
     Args:
-        bijection: has ``forward_and_log_det``: (n, d) -> (n, d) and (n,).
+        bijection: a module that has ``forward_and_log_det``: (n, d) -> (n, d) and (n,).
         x: points, in the module's dtype.
     """
     x = x.detach()
