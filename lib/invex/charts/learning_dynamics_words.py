@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from invex.charts.learning_dynamics_tables import CHANCE, TITLES, gain, ratio, select
+from invex.charts.sentences import listed
 
 PRINCIPLED, DEFAULT, ORDINARY = "ICNN + init", "ICNN", "non-convex"
 VARIATIONS = {  # what it is called, what it is compared with, and what is said of it
@@ -99,8 +100,8 @@ def depth_in_words(left: pd.DataFrame, method: str = PRINCIPLED) -> str:
         parts = [
             f"{learnt(each, method=method)} with {depth} layers" for depth, each in own.groupby("hidden")
         ]
-        others.append(f"on {TITLES[str(dataset)]} {_listed(parts)}")
-    said = [f"every principled network learns on {_listed(always)}, at every depth"] if always else []
+        others.append(f"on {TITLES[str(dataset)]} {listed(parts)}")
+    said = [f"every principled network learns on {listed(always)}, at every depth"] if always else []
     said += [f"{each} learn" for each in others]
     words = "; ".join(said)
     return f"{words[:1].upper()}{words[1:]}." if words else "No principled network is recorded."
@@ -131,7 +132,7 @@ def changed_in_words(left: pd.DataFrame, one: str, other: str, words: Mapping[st
     kind = "open" if not cells else "more" if min(values) > 0 else "fewer" if max(values) < 0 else "mixed"
     shown = [text for _, _, text in sorted(cells, key=lambda cell: -cell[0])]
     rest = f"; {len(shown) - 3} more stand in the figure" if len(shown) > 3 else ""
-    return f"{words[kind]}: {_listed(shown[:3])}{rest}." if cells else f"{words[kind]}."
+    return f"{words[kind]}: {listed(shown[:3])}{rest}." if cells else f"{words[kind]}."
 
 
 def variations_in_words(left: pd.DataFrame) -> dict[str, str]:
@@ -155,7 +156,7 @@ def similar_in_words(runs: pd.DataFrame) -> str:
     side = "ends above" if above else "ends below" if below else "is compared with"
     return (
         f"Its loss {side} that of the ordinary network: with five layers the ratio of their medians is "
-        f"{_listed(parts)}, with 95 % intervals."
+        f"{listed(parts)}, with 95 % intervals."
     )
 
 
@@ -213,9 +214,9 @@ def lower_in_words(runs: pd.DataFrame, one: str, other: str) -> str:
         for dataset, own in runs.groupby("dataset", sort=False) if len(runs) else ():
             depths = [hidden for hidden, each in own.groupby("hidden") if _lower(each, method, rival)]
             every = len(depths) == own["hidden"].nunique()
-            layers = "at every depth" if every else f"with {_listed([str(depth) for depth in depths])} layers"
+            layers = "at every depth" if every else f"with {listed([str(depth) for depth in depths])} layers"
             places += [f"{TITLES[str(dataset)]} {layers}"] if depths else []
-        said += [f"{method} ends lower on {_listed(places)}"] if places else []
+        said += [f"{method} ends lower on {listed(places)}"] if places else []
     return f"{'; '.join(said)}." if said else "Neither ends clearly lower."
 
 
@@ -236,8 +237,4 @@ def precision_in_words(rows: pd.DataFrame) -> str:
             "No difference shows between products in bfloat16 and in float32: for every method the "
             "intervals overlap."
         )
-    return f"Products in bfloat16 end elsewhere than in float32 for {_listed(list(apart.index[apart]))}."
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+    return f"Products in bfloat16 end elsewhere than in float32 for {listed(list(apart.index[apart]))}."

@@ -1,11 +1,11 @@
 """Captions and sentences of the chapter on molecules, chosen by the results."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from invex.analysis.bootstrap import interval
+from invex.charts.sentences import listed
 
 NUMBERS = (
     "no",
@@ -313,8 +313,3 @@ def choices_caption(table: pd.DataFrame, study: Any) -> str:
 def number(n: int) -> str:
     """A small number in words."""
     return NUMBERS[n] if n < len(NUMBERS) else str(n)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names joined by commas and "and"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from invex.analysis.bootstrap import interval, median
+from invex.charts.sentences import listed
 
 RELEASED = 0.10
 """RMSE that the released code reports of its model."""
@@ -131,11 +132,7 @@ def points_in_words(frame: pd.DataFrame) -> str:
         "not decided": "some stop too early to tell", "no minimum": "f has no minimum",
     }  # fmt: skip
     parts = [f"in {counts[name]} {said}" for name, said in words.items() if name in counts]
-    return f"Of {len(frame)} recorded seed{'s' * (len(frame) > 1)}, {_listed(parts)}."
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+    return f"Of {len(frame)} recorded seed{'s' * (len(frame) > 1)}, {listed(parts)}."
 
 
 def causes_in_words(frame: pd.DataFrame) -> str:
