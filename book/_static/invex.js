@@ -38,8 +38,10 @@
       Object.entries(said).forEach(([key, text]) => (wide ? box.setAttribute(key, text) : box.removeAttribute(key)));
     });
   }
-  window.addEventListener("load", () => { reach(); window.MathJax?.startup?.promise?.then(reach); });
-  window.addEventListener("load", () => new ResizeObserver(reach).observe(document.querySelector("article") || document.body)); /* the sidebars move after the window */
+  window.addEventListener("load", () => {
+    new ResizeObserver(reach).observe(document.querySelector("article") || document.body); /* at once, and when sidebars have moved */
+    window.MathJax?.startup?.promise?.then(reach);
+  });
   document.addEventListener("toggle", reach, true); /* of a folded cell */
 
   /* Colours of the page, so that an interactive follows the theme: read again on every "invex:theme" event. */

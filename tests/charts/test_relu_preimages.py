@@ -113,6 +113,13 @@ def test_table_3_1_is_read_from_the_modules() -> None:
     assert not relu_spectra.as_in_table_3_1(table.assign(stride="(1, 1)"))
 
 
+def test_spectra_where_one_network_has_only_its_start() -> None:
+    some = layers(100, 2.0)
+    some = pd.concat([layers(0, 0.5), some[some["architecture"] == "WideCIFAR"]])
+    own = relu_spectra.first_seed(values()[values()["architecture"] == "WideCIFAR"])
+    assert len(relu_spectra.spectra(own, some, ZERO).axes) == 1 + 3
+
+
 @pytest.mark.parametrize("names", [("WideCIFAR", "ThinCIFAR"), ("ThinCIFAR",)])
 def test_spectra_of_any_subset(names: tuple[str, ...]) -> None:
     some = pd.concat([layers(100, 2.0), layers(0, 0.5)])

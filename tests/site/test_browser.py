@@ -19,11 +19,11 @@ SIZES = {
 BOXES = (".ix-scroll", "div.math", ".highlight pre")  # scroll where wider than the page
 DRIVER = "GL Driver Message"  # a browser that draws in three dimensions without a GPU says it is slow
 
-SETTLED = (
-    "(async () => { const frame = () => new Promise(done => requestAnimationFrame(done)); await frame();"
-    " await frame(); const moves = document.getAnimations().map(move => move.finished), enough = new"
-    " Promise(done => setTimeout(done, 600)); await Promise.race([Promise.allSettled(moves), enough]);"
-    " await frame(); return true; })()"  # the sidebars slide
+SETTLED = (  # sidebars slide; a page behind others may have no frames
+    "(async () => { const wait = time => new Promise(done => setTimeout(done, time)), frame = () =>"
+    " Promise.race([new Promise(requestAnimationFrame), wait(200)]); await frame(); await frame(); const moves ="
+    " document.getAnimations().map(move => move.finished); await Promise.race([Promise.allSettled(moves),"
+    " wait(600)]); await frame(); return true; })()"
 )
 FORMULAS = (
     "(() => { const all = [...document.querySelectorAll('.math')]; return {all: all.length,"
@@ -303,7 +303,7 @@ def test_the_first_column_stays_while_a_table_scrolls(browser: Any, site: Path, 
     visit(page, site, "initialisation/signal-propagation.html")
     move = (
         "(box, to) => new Promise(done => { box.scrollLeft = to;"
-        " requestAnimationFrame(() => requestAnimationFrame(() => done(box.scrollLeft))); })"
+        " setTimeout(() => done(box.scrollLeft), 100); })"
     )
     look = (
         "(cells, box) => cells.map(cell => ["

@@ -116,15 +116,16 @@ def spectra(values: pd.DataFrame, layers: pd.DataFrame, zero: float) -> Figure:
         zero: the share of the largest value below which one counts as zero.
     """
     names = [name for name in NETWORK_COLOURS if (layers["architecture"] == name).any()]
+    trained = [name for name in names if (values["architecture"] == name).any()]
     shown = layers[layers["zero"] == zero]
     if not narrow():
         figure = plt.figure(figsize=(width(), 6.6))
         halves: Any = figure.subfigures(1, 2, width_ratios=(1.15, 1))
-        decays, curves = halves[0].subplots(len(names), 1, squeeze=False)[:, 0], halves[1].subplots(3, 1)
+        decays, curves = halves[0].subplots(len(trained), 1, squeeze=False)[:, 0], halves[1].subplots(3, 1)
     else:
-        figure, axes = plt.subplots(len(names) + 3, 1, figsize=(width(), 2.6 * (len(names) + 3)))
-        decays, curves = axes[: len(names)], axes[len(names) :]
-    for axis, name in zip(decays, names, strict=True):
+        figure, axes = plt.subplots(len(trained) + 3, 1, figsize=(width(), 2.6 * (len(trained) + 3)))
+        decays, curves = axes[: len(trained)], axes[len(trained) :]
+    for axis, name in zip(decays, trained, strict=True):
         _decay(axis, values[values["architecture"] == name], name)
     _over_layers(curves[0], shown, "outputs", "outputs", names)
     _over_layers(curves[1], shown, "number", "number above zero", names)
