@@ -21,9 +21,9 @@ DRIVER = "GL Driver Message"  # a browser that draws in three dimensions without
 
 SETTLED = (  # sidebars slide; a page behind others may have no frames
     "(async () => { const wait = time => new Promise(done => setTimeout(done, time)), frame = () =>"
-    " Promise.race([new Promise(requestAnimationFrame), wait(200)]); await frame(); await frame(); const moves ="
-    " document.getAnimations().map(move => move.finished); await Promise.race([Promise.allSettled(moves),"
-    " wait(600)]); await frame(); return true; })()"
+    " Promise.race([new Promise(requestAnimationFrame), wait(200)]); await frame(); await frame(); const"
+    " moves = document.getAnimations().map(move => move.finished); await"
+    " Promise.race([Promise.allSettled(moves), wait(600)]); await frame(); return true; })()"
 )
 FORMULAS = (
     "(() => { const all = [...document.querySelectorAll('.math')]; return {all: all.length,"
