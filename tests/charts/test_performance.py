@@ -184,6 +184,58 @@ def test_an_aim_is_that_of_a_label_on_its_device() -> None:
     plt.close(figure)
 
 
+def other(bench: str, case: str, peer: str | None, ratio: float | None, ours: float, unit: str) -> str:
+    ends = {"ratio_min": ratio and 0.9 * ratio, "ratio_max": ratio and 1.1 * ratio}
+    return row(bench=bench, case=case, peer=peer, ratio=ratio, ours=ours, theirs=1.0, unit=unit, **ends)
+
+
+def tidied(*texts: str) -> pd.DataFrame:
+    return performance.tidy(
+        pd.DataFrame({"row": list(texts), "hardware": "made up, 2 cores", "device": "cpu"})
+    )
+
+
+def test_a_case_that_names_its_peer_keeps_the_peer_of_the_row() -> None:
+    rows = tidied(other("logdet-2d", "blocks=10 batch=500 peer=exact", "normflows, exact", 1.6, 1.0, "ms"))
+    assert rows["peer"].tolist() == rows["label"].tolist() == ["normflows, exact"]
+    assert performance_tables.checks(rows)["bench-logdet-2d/normflows"]["value"] == 1.6
+
+
+def test_inverses_are_checked_against_each_peer_on_the_slower_chain() -> None:
+    plain, fixed = "the plain iteration to the tolerance", "100 iterations a block"
+    rows = tidied(
+        *(other("inverse", f"chain={c} c=0.9", plain, r, 1.0, "ms") for c, r in (("a", 0.6), ("b", 1.7))),
+        *(other("inverse", f"chain={c} c=0.9", fixed, r, 1.0, "ms") for c, r in (("a", 6.0), ("b", 5.0))),
+        other("inverse", "chain=line iterations=30", None, None, 1.0, "ms"),
+    )
+    found = performance_tables.checks(rows)
+    assert found["bench-inverse/plain"]["value"] == 0.6
+    assert found["bench-inverse/fixed"]["value"] == 5.0
+    assert len(performance.headline(rows)) == 4
+    assert performance_tables.speeds(rows).empty  # no reference was measured
+
+
+def test_memory_is_compared_as_memory() -> None:
+    texts = [
+        other("logdet-memory", f"terms={n}", "p", r, m, "MB") for n, r, m in ((2, 1.0, 10.0), (20, 7.0, 10.5))
+    ]
+    rows = tidied(*texts)
+    said = performance_tables.finding(rows)
+    assert said.endswith(
+        "a training step through a log-determinant takes 1.0 to 7.0 times less memory than p."
+    )
+    assert performance_tables.checks(rows)["bench-logdet-memory/flat"] == {"value": pytest.approx(1.05)}
+
+
+def test_a_cost_is_not_called_chance() -> None:
+    slower, equal = (
+        other("spectral", "blocks=21 batch=128 c=0.9", "the free step", ratio, 1.0, "ms")
+        for ratio in (0.89, 1.05)
+    )
+    assert "no sure gain" not in performance_tables.finding(tidied(slower))
+    assert "no sure gain" in performance_tables.finding(tidied(equal))
+
+
 def test_no_record_gives_no_row() -> None:
     empty = performance.tidy(pd.DataFrame())
     assert performance_tables.checks(empty) == {}

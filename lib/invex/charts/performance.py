@@ -18,6 +18,14 @@ PEERS = {
     "unbounded_brent": "unbounded Brent",
     "bisection": "vectorised bisection",
 }
+LABELS = {  # of the benches whose rows do not differ by width, dimension or number of networks
+    "argmin": "{method}, {labels} labels",
+    "captured-step": "{model}, {steps} steps",
+    "inverse": "{peer}, {chain}",
+    "spectral": "{blocks} blocks, batch {batch}",
+    "logdet-2d": "{peer}",
+    "logdet-memory": "{terms} terms",
+}
 COLUMNS = (
     *(
         "bench",
@@ -90,7 +98,8 @@ def tidy(frame: pd.DataFrame, decimals: Decimals = lambda low, high, value: 2) -
     rows = [json.loads(text) for text in frame["row"]]
     words = [dict(word.split("=", 1) for word in row["case"].split()) for row in rows]
     kept = frame[["hardware", "device"]].reset_index(drop=True)
-    found = pd.concat([pd.DataFrame(rows), pd.DataFrame(words), kept], axis=1)
+    cases = pd.DataFrame(words)
+    found = pd.concat([pd.DataFrame(rows), cases.drop(columns="peer", errors="ignore"), kept], axis=1)
     ours, limit = found["ours"].astype(float), found["limit"].astype(float)
     found["share"] = np.where(found["unit"].str.endswith("/s"), ours / limit, limit / ours)
     found["alone"] = np.where(found["peer"].isna(), "yes", "no")
@@ -101,6 +110,8 @@ def tidy(frame: pd.DataFrame, decimals: Decimals = lambda low, high, value: 2) -
 
 
 def _label(row: Mapping[str, object], words: Mapping[str, str]) -> str:
+    if (pattern := LABELS.get(str(row["bench"]))) and row["peer"]:
+        return pattern.format_map({**words, "peer": row["peer"]})
     if "dimension" in words:
         return f"{PEERS.get(str(row['peer']), row['peer'])}, {words['dimension']}-D"
     parts = [f"width {int(words['width']):,}"] if "width" in words else []
@@ -116,6 +127,8 @@ def _networks(networks: str, compared: str = "", **_: str) -> str:
 
 def _said(row: Mapping[str, Any], decimals: Decimals) -> str:
     value, low, high = (row[key] for key in ("ratio", "ratio_min", "ratio_max"))
+    if value is not None and row["unit"] == "MB":  # counted, so that there is no spread to go by
+        return f"{value:,.1f}"
     return "" if value is None else f"{value:,.{decimals(low, high, value)}f}"
 
 
@@ -164,7 +177,8 @@ def _ratios(
         aim = aims.get((row["label"], row["device"]))
         if aim is not None:
             axes.plot(aim, y, "|", color=MUTED, ms=13, mew=1.5)
-    _aside(axes, len(rows) - 0.25, "times as fast", color=MUTED)
+    memory = rows["unit"].iloc[0] == "MB"
+    _aside(axes, len(rows) - 0.25, "times less" if memory else "times as fast", color=MUTED)
     axes.axvline(1, color=MUTED, lw=0.8)
     axes.set(yticks=range(len(rows)), yticklabels=labels[::-1], ylim=(-0.6, len(rows) - 0.4))
     if narrow():  # the names above the lines: beside them they would leave no room
@@ -172,8 +186,9 @@ def _ratios(
         for y, label in enumerate(labels[::-1]):
             place = axes.get_yaxis_transform()
             axes.annotate(label, (0, y + 0.22), xycoords=place, fontsize=9, va="bottom", color=MUTED)
-    words = "time of the peer over ours: median and extremes of the pairs; upright stroke: the aim"
-    axes.set_xlabel(wrapped(words))
+    what = "memory" if memory else "time"
+    stroke = "; upright stroke: the aim" if any(device in rows["device"].values for _, device in aims) else ""
+    axes.set_xlabel(wrapped(f"{what} of the peer over ours: median and extremes of the pairs{stroke}"))
     if rows["ratio"].max() > 10:
         axes.set_xscale("log")
         plain_ticks(axes.xaxis, 1.0)
