@@ -48,6 +48,9 @@ def test_sentences_say_what_is_missing():
 @pytest.mark.parametrize(("leak", "said"), [(0.1, "adds 0.100"), (-0.1, "takes 0.100"), (0.0, "changes")])
 def test_the_worth_of_the_leak_is_measured_on_the_same_epoch(leak, said):
     assert said in words.leak_in_words(scores(0.02, leak))
+    alone = scores(0.02, leak)
+    alone = alone[alone["method"].ne("PICNN, bundle entropy") | alone["seed"].eq(0)]
+    assert "on one network" in words.leak_in_words(alone)
 
 
 def test_differences_and_ratios_pair_seeds_and_need_both_methods():

@@ -93,6 +93,9 @@ def test_a_value_near_the_end_of_its_interval_keeps_its_digits() -> None:
     assert cells(None, lopsided).select("tr")[1].get_text(" ", strip=True) == "0.047 0.038 to 1.200"
     claim, result = Claim("a", "a", "a", "bound", 1.0, relation="<"), {"low": 0.038, "high": 1.2, "n": None}
     assert measured(claim, result | {"value": 0.047}) == ("0.047", "[0.038, 1.200]")
+    assert measured(claim, result | {"value": 0.047, "low": 0.047, "high": 0.047, "n": 1})[1].endswith(
+        "=\u00a01"
+    )
 
 
 def test_a_single_run_has_no_interval_and_leaves_no_best() -> None:

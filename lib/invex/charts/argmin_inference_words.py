@@ -97,7 +97,9 @@ def leak_in_words(rows: pd.DataFrame) -> str:
         return "What the true labels in reach were worth will stand here once the bundle's runs are recorded."
     some = rows.dropna(subset=["leak_f1_examples"])
     gain = interval(_mean, (some["leak_f1_examples"] - some["f1_examples_last"]).to_numpy())
-    if gain.low > 0:
+    if len(some) == 1:
+        worth = f"changes the released figure by {gain.value:+.3f}, on one network"
+    elif gain.low > 0:
         worth = f"adds {gain.value:.3f} [{gain.low:.3f}, {gain.high:.3f}] to the released figure"
     elif gain.high < 0:
         worth = f"takes {-gain.value:.3f} [{-gain.high:.3f}, {-gain.low:.3f}] from the released figure"

@@ -76,12 +76,12 @@ def supported_digits(low: float, high: float, value: float | None = None) -> int
 
 
 def measured(claim: Claim, result: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a measured value, and its interval with the number of repetitions."""
+    """Return a measured value, and its interval, where several runs gave one, with their number."""
     low, high, n, value = result["low"], result["high"], result["n"], result["value"]
     if claim.kind == "order" and isinstance(value, Mapping):
         ranked = sorted(value.items(), key=lambda pair: pair[1][0], reverse=claim.best == "max")
         value = dict(ranked)
-    known = low is not None and high is not None
+    known = low is not None and high is not None and n != 1  # one run has no interval
     digits = supported_digits(low, high, value) if known else None
     interval = f"[{number(low, digits)}, {number(high, digits)}]" if known else ""
     aside = ", ".join(filter(None, [interval, f"n{SPACE}={SPACE}{n:,}" if n else ""]))
