@@ -115,7 +115,10 @@ def test_record_then_verify(invex, tmp_path):
     assert "3 records: 1 damaged or edited, 0 stale" in done.stdout
 
 
-@pytest.mark.parametrize("command", [["record", "fake_runs.steady", "--dry-run"], ["verify"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command",
+    [["record", "fake_runs.steady", "--dry-run"], ["replay", "fake_runs.steady"], ["verify"], ["doctor"]],
+)
 def test_a_file_in_place_of_the_records_is_refused(invex, tmp_path, command):
     (tmp_path / "kept").write_text("a thesis")
     done = invex(*command, "--records", str(tmp_path / "kept"))

@@ -7,9 +7,8 @@ import typer
 from rich.markup import escape
 
 from invex.lab import experiments, provenance
-from invex.press.book import Book
 from invex.press.cli.common import AsJson, err, out, print_json, progress
-from invex.press.cli.runs import DataFolder, RecordsFolder
+from invex.press.cli.runs import DataFolder, RecordsFolder, records_store
 
 if TYPE_CHECKING:
     from invex.lab.replay import Pair, Replayed, Task
@@ -31,12 +30,11 @@ def replay(
     differs, all records of the experiment by earlier code are stale. Exit code 1 if the replays vouch for
     nothing, 2 for a wrong name or value.
     """
-    from invex.lab.records import Store
     from invex.lab.replay import Task, sample
     from invex.lab.replay import replay as replayed
 
     deadline = time.time() + experiments.seconds(budget) if budget else float("inf")
-    store = Store(records or Book.find().records)
+    store = records_store(records)
     task = Task(experiments.find(experiment), store, provenance.resolve(device), folder, runs, deadline)
     chosen = sample(task, task.experiment.code())
     if dry_run:

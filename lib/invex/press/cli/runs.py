@@ -58,7 +58,9 @@ def record(
     configs = experiments.only(found, configs, only) if only else configs
     configs = experiments.shard(configs, shard) if shard else configs
     device = device if dry_run else provenance.resolve(device)
-    plan = Plan(found, tuple(configs), profile, _store(records), device, folder, deadline, stale, states)
+    plan = Plan(
+        found, tuple(configs), profile, records_store(records), device, folder, deadline, stale, states
+    )
     todo = missing(plan)
     if dry_run:
         return _show_plan(plan, todo, as_json)
@@ -81,7 +83,7 @@ def verify(
     from invex.lab import attestations, standing
     from invex.press import benches
 
-    store = _store(records)
+    store = records_store(records)
     if experiment != "*":
         one_of(sorted({path.parent.name for path in store.paths()}), "records of", experiment)
     elif records and not records.is_dir():
@@ -140,7 +142,7 @@ def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: As
     from invex.data import images
     from invex.lab import costs
 
-    device, store = provenance.resolve("auto"), _store(records)
+    device, store = provenance.resolve("auto"), records_store(records)
     target = folder or images.default_folder()
     found: dict[str, Any] = {
         "versions": provenance.versions(),
@@ -156,7 +158,8 @@ def doctor(folder: DataFolder = None, records: RecordsFolder = None, as_json: As
     print_table(found["costs"], "what", "profile", "runs", "recorded", "cost", "measured on")
 
 
-def _store(folder: Path | None) -> "Store":
+def records_store(folder: Path | None) -> "Store":
+    """The records in a folder, else the book's."""
     from invex.lab.records import Store
 
     if folder is not None and folder.exists() and not folder.is_dir():
