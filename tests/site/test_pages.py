@@ -155,6 +155,8 @@ def test_the_front_page_says_first_what_was_found(soups: dict[str, BeautifulSoup
     assert 3 <= len(found) <= 5
     assert all(each.select_one("a[href*='#']") and each.select_one("img") for each in found)
     assert front.select_one(".ix-idea img")
+    small = front.select(".ix-findings img, .ix-cards img")  # drawn for a phone, so that its text is legible
+    assert all(re.search(r"\.narrow\.(light|dark)\.svg$", str(each["src"])) for each in small)
     order = [front.select_one(part).sourceline for part in (".ix-findings", ".ix-cards", ".ix-scoreboard")]
     assert order == sorted(order)
 
