@@ -160,7 +160,8 @@ def test_mathematics_is_typeset(tour: dict[str, Seen]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("term", "part"), [("log-determinant", "invertibility/"), ("level set", "invariances/"), ("geodesic", "invariances/")]
+    ("term", "part"),
+    [("log-determinant", "invertibility/"), ("level set", "invariances/"), ("geodesic", "invariances/")],
 )
 def test_a_search_finds_the_text_before_the_functions(browser: Any, site: Path, term: str, part: str) -> None:
     page, complaints = opened(browser, "light", "wide")
