@@ -109,6 +109,16 @@ def test_tables_take_the_run_with_the_least_bits_of_each_data_set():
     charts.samples(sheets)
 
 
+def test_a_bias_is_read_to_the_first_digit_of_its_error():
+    table = pd.DataFrame(
+        {"dataset": "mnist", "estimator": ["a", "b", "c"], "bias": [0.02399, -0.0013, 3.2]}
+        | {"bias_error": [4e-5, 2e-3, 1.7], "deviation": 0.1, "terms": 5.0}
+    )
+    assert tables.estimator_rows(table)["bias"].tolist() == [
+        "0.02399 ± 0.00004", "\N{MINUS SIGN}0.001 ± 0.002", "3 ± 2",
+    ]  # fmt: skip
+
+
 def test_nothing_recorded_is_said():
     empty = pd.DataFrame()
     none = SimpleNamespace(runs=[])

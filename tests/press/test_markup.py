@@ -20,7 +20,7 @@ METHODS = pd.DataFrame(
         (0.5, None, "0.5"), (-1.5e-7, None, f"\N{MINUS SIGN}1.5{TIMES}10⁻⁷"), (13935, None, "13,935"),
         (2132.13, None, "2,132"), (0.4967, 2, "0.50"), (["a", ["b", "c"]], None, "a, then b & c"),
         (True, None, "yes"),
-        (-0.004, 2, "0.00"),
+        (-0.004, 2, "0.00"), (6.07e14, 2, f"6.07{TIMES}10¹⁴"), (1584166.0, 0, "1,584,166"),
         ({"a": 1.0, "b": 2}, None, "a 1, b 2"), ("text", None, "text"), (float("nan"), None, "nan"),
     ],
 )  # fmt: skip

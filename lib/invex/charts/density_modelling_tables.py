@@ -1,5 +1,6 @@
 """The tables of the chapter on densities, and which runs of several it draws."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -165,9 +166,15 @@ def estimator_rows(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     first = table[table["dataset"] == table["dataset"].iloc[0]]
-    bias = [f"{b:.1e} ± {e:.0e}" for b, e in zip(first["bias"], first["bias_error"], strict=True)]
+    bias = [_with_error(b, e) for b, e in zip(first["bias"], first["bias_error"], strict=True)]
     columns = {"estimator": first["estimator"], "bias": bias, "deviation": first["deviation"]}
     return pd.DataFrame(columns | {"mean terms": first["terms"]})
+
+
+def _with_error(value: float, error: float) -> str:
+    """A number to the first digit of its standard error."""
+    decimals = max(0, -math.floor(math.log10(error))) if error > 0 else 6
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def probe_rows(kinds: pd.DataFrame) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def number(value: Any, digits: int | None = None) -> str:
         return typeset(f"{value:,}")
     if not isinstance(value, float):
         return str(value)
-    if digits is not None and digits < 7:
+    if digits is not None and digits < 7 and not 1e9 <= abs(value) < math.inf:
         return typeset(f"{value:z,.{digits}f}")
     return typeset(f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}")
 
