@@ -98,6 +98,11 @@ def test_a_value_near_the_end_of_its_interval_keeps_its_digits() -> None:
     )
 
 
+def test_what_was_not_measured_is_a_dash() -> None:
+    shown = cells(None, pd.DataFrame({"x": [1.5, float("nan")]})).select("td")
+    assert [cell.get_text(strip=True) for cell in shown] == ["1.5", "\N{EN DASH}"]
+
+
 def test_a_single_run_has_no_interval_and_leaves_no_best() -> None:
     ends = {name: [None, *METHODS[name][1:]] for name in ("AUC low", "AUC high")}
     found = cells({"AUC": "max"}, METHODS.assign(**ends))

@@ -21,6 +21,9 @@ from invex.analysis.adversarial_spheres import (
 
 MISSING = "the trained networks are not recorded yet"
 ZERO = 0.1  # nats
+LOSSES = {
+    "ce": "cross-entropy", "ice": "independence cross-entropy", "likelihood": "CE + likelihood term",
+}  # fmt: skip
 CLASS_ENTROPY = math.log(10)  # of ten equally frequent classes; the data sets are within 0.02 of it
 
 
@@ -101,7 +104,7 @@ def shift_in_words(frame: pd.DataFrame, accuracies: pd.DataFrame) -> str:
         "and empties the nuisance variables"
         if empty
         else f"but the nuisance variables keep {left['ice']:.2f} nats on the class, "
-        f"though the adversary of its training sees {said['ice']:.2f}"
+        f"though the adversary of its training sees {said['ice']:z.2f}"
     )
     return f"{first}, {second}"
 
@@ -113,7 +116,7 @@ def accuracy_table(accuracies: pd.DataFrame) -> pd.DataFrame:
     labels = {"test": "pixel as in training", "test shifted": "pixel at random", "test plain": "no pixel"}
     rows = []
     for (loss, capped), own in accuracies.groupby(["loss", "capped"], sort=False):
-        name = {"ce": "cross-entropy", "ice": "independence cross-entropy"}.get(loss, "CE + likelihood term")
+        name = LOSSES.get(loss, loss)
         row = {"loss": name + ("" if capped else ", not capped"), "networks": own["seed"].nunique()}
         for images, label in labels.items():
             values = 100 * own[own["images"] == images]["accuracy"]
@@ -138,6 +141,11 @@ def tightness_table(frame: pd.DataFrame) -> pd.DataFrame:
     return wide[["loss", "seed", *(n for n in names if n in wide)]].rename(columns=names)
 
 
+def tightness_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The networks of `tightness_table` under the names of their losses."""
+    return table.replace({"loss": LOSSES}) if len(table) else table
+
+
 def tight_in_words(table: pd.DataFrame) -> str:
     """Whether the adversary of training knew what is in the nuisances."""
     own = table[table["loss"] == "ice"] if len(table) else table
@@ -146,10 +154,10 @@ def tight_in_words(table: pd.DataFrame) -> str:
     adversary, fresh = own["adversary"].mean(), own["fresh classifier"].mean()
     if fresh - adversary <= ZERO:
         return (
-            f"The adversary's bound is tight: it finds {adversary:.2f} nats, a fresh classifier {fresh:.2f}."
+            f"The adversary's bound is tight: it finds {adversary:z.2f} nats, a fresh classifier {fresh:.2f}."
         )
     return (
-        f"The bound that training pushes down is not tight. Its adversary ends at {adversary:.2f} nats, "
+        f"The bound that training pushes down is not tight. Its adversary ends at {adversary:z.2f} nats, "
         f"and a fresh classifier finds {fresh:.2f} in the same nuisances: the network has learnt to fool "
         "its adversary "
         "rather than to take the class away."

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,8 @@ def _cell(frame: pd.DataFrame, row: int, column: str, digits: int | None) -> tup
         low, high = (plain(frame[f"{column} {end}"].iloc[row]) for end in ("low", "high"))
         digits = supported_digits(low, high, value) if digits is None else digits
         aside = f"{number(low, digits)} to {number(high, digits)}"
+    if isinstance(value, float) and math.isnan(value):
+        return "\N{EN DASH}", aside  # was not measured
     return number(value, digits if isinstance(value, float) else None), aside
 
 
