@@ -15,7 +15,21 @@ ROOT = Path(__file__).parents[2]
 USES = {
     "initialisation/learning-dynamics": ("learning_dynamics", "initial_activity"),
     "performance": ("bench-*", "learning_dynamics"),
+    "convexity/argmin-inference": ("structured_prediction", "image_completion", "reinforcement"),
+    "invariances/rosenbrock": ("rosenbrock",),
+    "invariances/gaussian-mixture": ("two_minima", "disconnected"),
+    "invariances/rotated-fashion": ("rotated_fashion",),
+    "invariances/molecules": ("molecules", "molecules_xtb"),
+    "invertibility/relu-preimages": ("singular_values",),
+    "invertibility/invertible-resnets": ("iresnet_classifier",),
+    "invertibility/reverse-adversarial": ("independence",),
+    "invertibility/density-modelling": ("density_2d", "iresnet_density"),
 }
+OFTEN = ("initialisation/learning-dynamics", "performance")  # of records alone; the others also compute
+CASES = [*((page, count) for page in OFTEN for count in (0, 1, 9))]
+CASES += [(page, -1) for page in USES if page not in OFTEN]
+SMALL = {"convexity/argmin-inference": {"width": 8}, "invertibility/relu-preimages": {"networks": 8}}
+"""Parameters with which a page computes less."""
 
 
 def book(folder: Path, paths: list[Path]) -> Path:
@@ -29,14 +43,18 @@ def book(folder: Path, paths: list[Path]) -> Path:
         (folder / name).symlink_to(ROOT / name)
     for path in paths:
         (records / path.parent.name).mkdir(exist_ok=True)
-        shutil.copy(path, records / path.parent.name)
+        for part in path.parent.glob(f"{path.stem}.*"):
+            shutil.copy(part, records / path.parent.name)
     return folder
 
 
 def subset(page: str, count: int) -> list[Path]:
-    """Some of a page's records, drawn at random."""
-    paths = [path for name in USES[page] for path in Store(ROOT / "book" / "records").paths(name)]
-    return random.Random(count).sample(paths, count)
+    """Some of a page's records, drawn at random; of a negative count half of each experiment's."""
+    store, chance = Store(ROOT / "book" / "records"), random.Random(count)
+    paths = [store.paths(name) for name in USES[page]]
+    if count < 0:
+        return [path for some in paths for path in chance.sample(some, -(-len(some) // 2))]
+    return chance.sample([path for some in paths for path in some], count)
 
 
 def execute(page: str) -> dict[str, Any]:
@@ -45,10 +63,12 @@ def execute(page: str) -> dict[str, Any]:
     for cell in notebook(Book.find().text(page)).cells:
         if cell.cell_type == "code":
             exec(compile(cell.source, f"{page}.md", "exec"), names)
+        if "parameters" in cell.metadata.get("tags", []):
+            names |= SMALL.get(page, {})
     return names
 
 
-@pytest.mark.parametrize(("page", "count"), [*((page, count) for page in USES for count in (0, 1, 9))])
+@pytest.mark.parametrize(("page", "count"), CASES)
 def test_a_page_is_drawn_from_any_subset_of_its_records(
     page: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
