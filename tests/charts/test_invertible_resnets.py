@@ -114,6 +114,21 @@ def test_captions_choose_by_the_data(runs):
     assert "with weight decay or without" in tables.vanilla_caption(free.assign(**{"error after 100": 9.0}))
 
 
+def test_that_a_smaller_c_is_faster_takes_two_of_them():
+    def curve(name, fast):
+        return [(name, 0, "fixed-point", k, 1.0 if k < fast else 1e-9) for k in (1, 4, 8)]
+
+    columns = ["network", "seed", "solver", "iterations", "mean"]
+    one, two, turned = (
+        pd.DataFrame([row for name, fast in each for row in curve(name, fast)], columns=columns)
+        for each in ([("c = 0.9", 4)], [("c = 0.5", 4), ("c = 0.9", 8)], [("c = 0.5", 8), ("c = 0.9", 4)])
+    )
+    assert "the fewer" not in tables.iteration_caption(one, pd.DataFrame())
+    assert "4 to 8 iterations" in tables.iteration_caption(two, pd.DataFrame())
+    assert "the fewer the smaller c is" in tables.iteration_caption(two, pd.DataFrame())
+    assert "the fewer" not in tables.iteration_caption(turned, pd.DataFrame())
+
+
 @pytest.mark.parametrize("width", [NARROW, 9.4])
 def test_figures_are_drawn_at_both_widths(runs, width):
     frame = charts.path_frame("standard", torch.linspace(0, 1, 12).view(3, 4).double())

@@ -316,7 +316,9 @@ def iteration_caption(curves: pd.DataFrame, lemma: pd.DataFrame) -> str:
     said = "No network brings its images back"
     if len(own):
         count = f"{own.min():.0f} to {own.max():.0f}" if own.max() > own.min() else f"{own.max():.0f}"
-        said = f"{count} iterations a block bring an image back to the last bit, the fewer the smaller c is"
+        said = f"{count} iterations a block bring an image back to the last bit"
+        if len(own) > 1 and own.sort_index().is_monotonic_increasing:
+            said += ", the fewer the smaller c is"
     return (
         f"{said}. Left: error of the whole image, root mean square over its pixels, mean "
         "over test images and "
