@@ -81,7 +81,8 @@ def measured(claim: Claim, result: Mapping[str, Any]) -> tuple[str, str]:
     if claim.kind == "order" and isinstance(value, Mapping):
         ranked = sorted(value.items(), key=lambda pair: pair[1][0], reverse=claim.best == "max")
         value = dict(ranked)
-    known = low is not None and high is not None and n != 1  # one run has no interval
+    known = low is not None and high is not None
+    known = known and not (n == 1 and low == high)  # of the mean of a single run
     digits = supported_digits(low, high, value) if known else None
     interval = f"[{number(low, digits)}, {number(high, digits)}]" if known else ""
     aside = ", ".join(filter(None, [interval, f"n{SPACE}={SPACE}{n:,}" if n else ""]))
