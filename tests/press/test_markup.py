@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invex.press.card import table
 from invex.press.claims import Claim
-from invex.press.markup import TIMES, html, measured, number, supported_digits, typeset
+from invex.press.markup import SPACE, TIMES, html, measured, number, supported_digits, typeset
 from invex.press.verdict import VERDICTS
 
 METHODS = pd.DataFrame(
@@ -93,6 +93,9 @@ def test_a_value_near_the_end_of_its_interval_keeps_its_digits() -> None:
     assert cells(None, lopsided).select("tr")[1].get_text(" ", strip=True) == "0.047 0.038 to 1.200"
     claim, result = Claim("a", "a", "a", "bound", 1.0, relation="<"), {"low": 0.038, "high": 1.2, "n": None}
     assert measured(claim, result | {"value": 0.047}) == ("0.047", "[0.038, 1.200]")
+    over_images = measured(claim, result | {"value": 0.047, "n": 1})[1]  # of one network, over something else
+    assert over_images.startswith("[0.038")
+    assert measured(claim, {"value": 0.047, "low": 0.047, "high": 0.047, "n": 1})[1] == f"n{SPACE}={SPACE}1"
     assert measured(claim, result | {"value": 0.047, "low": 0.047, "high": 0.047, "n": 1})[1].endswith(
         "=\u00a01"
     )
