@@ -100,7 +100,8 @@ def test_initial_activity_where_all_layers_are_silent_or_a_run_failed(silent: fl
 @pytest.mark.parametrize("subset", subsets("bench-*"), ids=lambda part: str(len(part.runs)))
 def test_benches(subset: Records) -> None:
     rows = performance.tidy(subset.frame("rows"))
-    assert performance_tables.checks(rows).keys() <= {*performance_tables.CHECKS, *performance_tables.SHARES}
+    known = {*performance_tables.CHECKS, *performance_tables.SHARES, performance_tables.FLAT}
+    assert performance_tables.checks(rows).keys() <= known
     for _, mine in rows.groupby("bench"):
         assert performance_tables.finding(mine)
         everywhere(lambda mine=mine: performance.bench(mine, {}), WIDE)

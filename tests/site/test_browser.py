@@ -220,6 +220,7 @@ def test_the_theme_follows_the_system_and_then_the_button(
         page.locator(".theme-switch-button:visible").click()
     assert (shown.is_visible(), hidden.is_visible()) == (False, True)
     page.wait_for_function(f"localStorage.getItem('theme') === '{other}'")
+    page.wait_for_timeout(500)  # until the browser has stored it: a reload may start another process
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == other
     page.context.close()

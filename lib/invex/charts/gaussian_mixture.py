@@ -140,7 +140,7 @@ def detector(rows: pd.DataFrame) -> Figure:
         left.plot(curve.false_alarms, curve.detections, color=colour, label=f"{label}, {curve.area:.2f}")
     left.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
     left.set(xlabel="false alarms, share of one-minimum sets", ylabel="detections, share")
-    left.legend(loc="lower right", title="area under the curve")
+    style.legend(left, loc="lower right", title="area under the curve")
     for noise, marker in zip(sorted(rows["noise"].unique()), ("o", "s", "^"), strict=False):
         own = rows[rows["noise"] == noise]
         right.scatter(
@@ -155,7 +155,7 @@ def detector(rows: pd.DataFrame) -> Figure:
     right.set(xscale="log", xlabel="depth of the second minimum, part of the range (left: none)")
     right.set(ylabel="excess error, standard deviations")
     style.plain_ticks(right.xaxis, 100)
-    right.legend(loc="upper center")
+    style.legend(right, loc="upper center")
     return figure
 
 

@@ -146,4 +146,4 @@ def errors(curves: pd.DataFrame, lemma: pd.DataFrame) -> Figure:
 
 def _direct(axes: Axes) -> None:
     """A small legend inside; lines end where others pass, so that labels at their ends would collide."""
-    axes.legend(loc="upper right", handlelength=1.2)
+    style.legend(axes, loc="upper right", handlelength=1.2)

@@ -169,7 +169,7 @@ def advantage(
         title="Walks: points (dotted), molecules",
     )
     for axes in (left, middle, right):
-        axes.legend(fontsize=8.5, handlelength=1.2)
+        style.legend(axes, fontsize=8.5, handlelength=1.2)
     return figure
 
 

@@ -19,6 +19,7 @@ from invex.charts.style import (
     OCHRE,
     VERMILION,
     label_ends,
+    legend,
     narrow,
     panels,
     plain_ticks,
@@ -142,7 +143,7 @@ def _decay(axes: Axes, own: pd.DataFrame, name: str) -> None:
         axes.semilogy(some["rank"], some["value"], color=colours[int(str(layer)) - 1], label=f"{layer}")
     axes.set(title=f"{name}: singular values after layer", ylabel="singular value")
     axes.set_xlabel("rank")
-    axes.legend(ncols=2, loc="lower left", handlelength=1.1, columnspacing=1)
+    legend(axes, ncols=2, loc="lower left", handlelength=1.1, columnspacing=1)
     top, low = (own["value"].max(), own["value"].min()) if len(own) else (1.0, 0.1)
     axes.set_ylim(max(low / 30, top * 1e-8), top * 3)
 
@@ -165,7 +166,7 @@ def _over_layers(axes: Axes, shown: pd.DataFrame, column: str, label: str, names
     axes.set(ylabel=label, xticks=range(1, 7), xlim=(0.3, 6.3))
     plain_ticks(axes.yaxis, shown[column].max() / max(shown[column].min(), 1))
     if column == "outputs":
-        axes.legend(loc="upper right")
+        legend(axes, loc="upper right")
     if column == "condition" and not shown[shown["epochs"] == 0].empty:
         axes.annotate("dashed: untrained", (0.02, 0.9), xycoords="axes fraction", color=INK, fontsize=8.5)
 

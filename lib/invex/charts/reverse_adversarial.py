@@ -73,7 +73,7 @@ def spheres(curves: pd.DataFrame, limits: Mapping[str, tuple[float, float]]) -> 
         for value in limits[attack]:
             axes.axvline(value, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)))
         axes.set(title=f"{attack}-based attack", xlabel="norm of the attack", ylim=(-0.03, 1.06))
-        axes.legend(loc="lower left")
+        style.legend(axes, loc="lower left")
     panels[0].set_ylabel("accuracy")
     return figure
 
@@ -142,7 +142,7 @@ def information(frame: pd.DataFrame, most: float) -> Figure:
     keys = [("o", "variational bound"), ("^", "nearest neighbours"), ("x", "bound of the adversary")]
     for mark, name in keys:
         panels[1].plot([], [], mark, color=INK, markersize=4.5, label=name)
-    panels[1].legend(loc="lower left")
+    style.legend(panels[1], loc="lower left")
     return figure
 
 
@@ -193,6 +193,6 @@ def votes(frame: pd.DataFrame) -> Figure:
             title=NAMES[loss], xlabel="share of the way to the reference's nuisances", ylim=(-0.02, 1.05)
         )
         if len(rows):
-            axes.legend(loc="center left")
+            style.legend(axes, loc="center left")
     panels[0].set_ylabel("share of pictures of the class")
     return figure

@@ -116,7 +116,7 @@ def strays(rows: pd.DataFrame, reader: float) -> Figure:
         f"the regressor's own error, ±{reader:.1f}°", (0, reader), xytext=(2, 2), textcoords="offset points",
         color=MUTED, fontsize=9,
     )  # fmt: skip
-    panels[0].legend(loc="lower center")
+    style.legend(panels[0], loc="lower center")
     return figure
 
 

@@ -139,6 +139,12 @@ def wrapped(text: str, characters: int = 44) -> str:
     return textwrap.fill(text, characters) if narrow() else text
 
 
+def legend(axes: Axes, **look: Any) -> None:
+    """A legend inside, where there is anything to name: of some records a panel may draw nothing."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(**look)
+
+
 def label_ends(axes: Axes, *, gap: float = 1.15, pad: float = 5.0) -> None:
     """Label each labelled line at its right end, in its own colour, instead of a legend; call it last.
 
