@@ -41,6 +41,15 @@ COLUMNS = (
         "limit_of",
     ),
     *("error", "n", "hardware", "device", "share", "label", "alone", "said"),
+    *(
+        "width",
+        "layers",
+        "batch",
+        "products",
+        "networks",
+        "dimension",
+        "widths",
+    ),  # words that tables select by
 )
 Decimals = Callable[[float, float, float], int]
 STEP = {"width": "784", "layers": "5", "batch": "64", "products": "float32"}
@@ -61,8 +70,6 @@ class Curve:
 
     def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows of the curve in the order of x, a number; none of a series with fewer than three."""
-        if not {self.x, self.series, *self.fixed} <= set(rows.columns):  # no row of this bench is there
-            return rows.iloc[:0]
         kept = rows
         for key, wanted in self.fixed.items():
             kept = kept[kept[key] == wanted] if key != self.x else kept
