@@ -26,7 +26,7 @@ USES = {
     "invertibility/density-modelling": ("density_2d", "iresnet_density"),
 }
 OFTEN = ("initialisation/learning-dynamics", "performance")  # of records alone; the others also compute
-CASES = [*((page, count) for page in OFTEN for count in (0, 1, 9))]
+CASES = [(page, count) for page in OFTEN for count in (0, 1, 9)]
 CASES += [(page, -1) for page in USES if page not in OFTEN]
 SMALL = {"convexity/argmin-inference": {"width": 8}, "invertibility/relu-preimages": {"networks": 8}}
 """Parameters with which a page computes less."""

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from invex.charts.reverse_words import MISSING, ends
+from invex.charts.reverse_words import LOSSES, MISSING, ends
 
-NAMES = {"ce": "cross-entropy", "ice": "independence cross-entropy"}
+NAMES = {loss: LOSSES[loss] for loss in ("ce", "ice")}
 
 
 def pictured(runs: Any) -> Any:
